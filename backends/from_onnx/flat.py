@@ -13,7 +13,7 @@ import onnx
 import torch
 from torch import Tensor
 
-from ogive.backends.from_onnx.ops import TABLE
+from ogive.backends.from_onnx.ops import TABLE, applied
 from ogive.backends.from_onnx.read import OnnxRefused, array_of
 
 SHORT = 64  # whole numbers that are a shape
@@ -77,7 +77,7 @@ def flatten(model: Any, folder: Path) -> FlatGraph:
 
 def constant(value: Tensor) -> Any:
     """Whole numbers that may be a shape are a list, one number is a number."""
-    if value.numel() == 1 and (value.dim() == 0 or value.is_floating_point()):
+    if value.numel() == 1 and (value.dim() == 0 or (value.is_floating_point() and value.dim() == 1)):
         return shortest(value.reshape(()).item()) if value.dtype == torch.float32 else value.reshape(()).item()
     if not value.is_floating_point() and value.dtype != torch.bool and value.dim() == 1 and value.numel() <= SHORT:
         return value.tolist()
@@ -151,7 +151,7 @@ def _add(
         raise OnnxRefused(f"`{node.op_type}` (`{node.name}`) has no operation here")
     if all(each in graph.constants for each in inputs if each) and node.op_type != "ConstantOfShape":
         told["outputs"] = len(outputs)
-        folded = TABLE[node.op_type](told, *(graph.constants[each] if each else None for each in inputs))
+        folded = applied(node.op_type, told, *(graph.constants[each] if each else None for each in inputs))
         values = folded if isinstance(folded, tuple) else (folded,)
         size = max((each.numel() for each in values if isinstance(each, Tensor)), default=0)
         if size <= FOLDED:

@@ -161,7 +161,7 @@ def _gather(a: Attributes, x: Any, index: Any) -> Any:
 def _concat(a: Attributes, *xs: Any) -> Any:
     if not any(isinstance(each, Tensor) for each in xs):
         return [size for each in xs for size in listed(each)]
-    return torch.cat([tensor(each) for each in xs], a["axis"])
+    return torch.cat([each.reshape(1) if each.dim() == 0 else each for each in map(tensor, xs)], a["axis"])
 
 
 def _split(a: Attributes, x: Tensor, sizes: Any = None) -> Any:
@@ -361,6 +361,8 @@ TABLE: dict[str, Operator] = {
     "Neg": lambda a, x: -x, "Abs": _unary(torch.abs), "Exp": _unary(torch.exp), "Log": _unary(torch.log),
     "Sqrt": _unary(torch.sqrt), "Reciprocal": _unary(torch.reciprocal), "Erf": _unary(torch.erf),
     "Tanh": _unary(torch.tanh), "Sigmoid": _unary(torch.sigmoid), "Relu": _unary(torch.relu),
+    **{n: _unary(getattr(torch, n.lower())) for n in "Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh".split()},
+    "Softsign": _unary(F.softsign),
     "Sin": _unary(torch.sin), "Cos": _unary(torch.cos), "Floor": _unary(torch.floor), "Ceil": _unary(torch.ceil),
     "Round": _unary(torch.round), "Sign": _unary(torch.sign), "Softplus": _unary(F.softplus),
     "HardSwish": _unary(F.hardswish), "Mish": _unary(F.mish), "Swish": _unary(F.silu),
@@ -370,7 +372,8 @@ TABLE: dict[str, Operator] = {
     "HardSigmoid": lambda a, x: (x * a.get("alpha", 0.2) + a.get("beta", 0.5)).clamp(0.0, 1.0),
     "Softmax": lambda a, x: torch.softmax(x, a.get("axis", -1)),
     "LogSoftmax": lambda a, x: torch.log_softmax(x, a.get("axis", -1)), "Clip": _clip,
-    "Min": _pairwise(min, torch.minimum), "Max": _pairwise(max, torch.maximum),
+    "Min": _pairwise(min, lambda x, y: torch.minimum(tensor(x), tensor(y))),
+    "Max": _pairwise(max, lambda x, y: torch.maximum(tensor(x), tensor(y))),
     "MatMul": lambda a, x, y: x @ y, "Gemm": _gemm, "Einsum": lambda a, *xs: torch.einsum(a["equation"], *xs),
     "Conv": _conv, "ConvTranspose": _conv_transpose, "MaxPool": _max_pool, "AveragePool": _avg_pool,
     "GlobalAveragePool": lambda a, x: x.mean(tuple(range(2, x.dim())), keepdim=True),
@@ -394,3 +397,16 @@ TABLE: dict[str, Operator] = {
     "Size": lambda a, x: math.prod(x.shape), "ConstantOfShape": _filled, "Resize": _resize, "Attention": _attention,
     "DepthToSpace": _depth_to_space, "IsNaN": _unary(torch.isnan), "Sum": lambda a, *xs: sum(xs[1:], xs[0]),
 }  # fmt: skip
+
+# whose first operand may be a shape or a number; that of all others is a tensor
+_OF_NUMBERS = frozenset(
+    "Add Sub Mul Div Pow Mod Equal Less Greater LessOrEqual GreaterOrEqual Min Max Sum Reshape Unsqueeze Slice Gather "
+    "Concat Cast CastLike Where ConstantOfShape Range Shape Size ReduceProd ReduceSum Identity Split Neg".split()
+)
+
+
+def applied(op: str, attributes: Attributes, *given: Any) -> Any:
+    """What an operator gives."""
+    if op not in _OF_NUMBERS and given and isinstance(given[0], list | int | float):
+        given = (tensor(given[0]), *given[1:])
+    return TABLE[op](attributes, *given)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ogive.backends.from_onnx.flat import FlatGraph, FlatOperator, read_by
-from ogive.backends.from_onnx.ops import TABLE
+from ogive.backends.from_onnx.ops import applied, tensor
 
 
 @dataclass
@@ -27,7 +27,8 @@ class OnnxScope(nn.Module):
 
     def __init__(self, reads: list[str], makes: list[str]) -> None:
         super().__init__()
-        self.reads, self.makes = reads, makes
+        self.reads, self.whole = reads, False
+        self.makes: list[tuple[str, Any]] = [("value", each) for each in makes]
         self.steps: list[tuple[str, Any, dict[str, Any], list[Any], list[str]]] = []
 
     def forward(self, *args: Any) -> Any:
@@ -35,10 +36,11 @@ class OnnxScope(nn.Module):
         values = dict(zip(self.reads, args, strict=True))
         for kind, what, attributes, inputs, outputs in self.steps:
             given = [self._value(each, values) for each in inputs]
-            made = self.get_submodule(what)(*given) if kind == "module" else TABLE[what](attributes, *given)
+            made = self.get_submodule(what)(*given) if kind == "module" else applied(what, attributes, *given)
             results = made if isinstance(made, tuple) else (made,)
             values.update(zip(outputs, results, strict=False))
-        found = [values[each] for each in self.makes]
+        found = [self._value(each, values) for each in self.makes]
+        found = [each if isinstance(each, Tensor) or not self.whole else tensor(each) for each in found]
         return found[0] if len(found) == 1 else tuple(found)
 
     def _value(self, told: tuple[str, Any], values: dict[str, Any]) -> Any:
@@ -77,6 +79,8 @@ class _Builder:
         """The module of operators that stand in one scope."""
         name = re.sub(r"\W", "_", kind, flags=re.ASCII)
         made: OnnxScope = type(name if name.isidentifier() else f"Part{name}", (OnnxScope,), {})(reads, makes)
+        made.makes = [self._input(made, each) for each in makes]
+        made.whole = not path
         at = 0
         while at < len(operators):
             first = operators[at]

@@ -138,7 +138,7 @@ class BlockBody:
             ]
             sizes = ", ".join(self.sizes.declare(size, role) for size, role in zip(shape(node), roles, strict=True))
             kind = "param" if isinstance(dict(self.call.module.named_parameters()).get(name), nn.Parameter) else "state"
-            elem = {torch.float32: "", torch.int64: "i64", torch.bool: "bool"}.get(dtype(node), "")
+            elem = {torch.float32: "", torch.int64: "int", torch.bool: "bool"}.get(dtype(node), "")
             start = "zeros" if kind == "state" else "normal[std=0.02]"
             self.params[name] = f"{kind} {ours}: {elem}[{sizes}] = {start}"
         return TracedCode(ours)

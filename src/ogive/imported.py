@@ -325,9 +325,9 @@ def from_torch(
             break
         assert refused is not None
         paths = _blamed(found, refused)
-        if strict or not paths or "" in paths or set(paths) <= set(known):
-            raise refused
         message = next(each.message for each in refused.diagnostics if each.severity == "error")
+        if strict or not paths or "" in paths or set(paths) <= set(known):
+            raise refusal(f"`{type(module).__name__}` is not imported: in its program {message}") from refused
         known.update({path: (message, nodes) for path, nodes in paths.items()})
     imported = Imported(module, given, keywords, found, program, name)
     if factory is not None:
