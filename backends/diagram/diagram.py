@@ -186,7 +186,7 @@ class Diagram:
             fixed = replace(self, theme=replace(self.theme, dark=None))
             return (png if format == "png" else pdf)(svg(fixed.drawing, fixed.theme, outlined=True))
         if isinstance(format, str) and format == "pptx":
-            return pptx(self.drawing, self.theme)
+            return pptx([sheet.drawing for sheet in self.sheets], self.theme)
         return self.text(format).encode()
 
     def _by_dot(self, format: str) -> builtins.bytes:

@@ -8,8 +8,8 @@ import pytest
 
 from diagram.subjects import subject
 from diagram.test_formats import contrast
-from ogive.backends.diagram.diagram import diagram
-from ogive.backends.diagram.figure.geometry import Path, Text
+from ogive.backends.diagram.diagram import View, diagram
+from ogive.backends.diagram.figure.geometry import ROLES, Path, Text
 from ogive.backends.diagram.figure.palettes import BRIGHT, DARK, HUES, LIGHT, PRINT, Palette
 from ogive.backends.diagram.figure.style import KINDS
 
@@ -63,6 +63,18 @@ def test_text_stands_on_every_kind_and_wires_on_every_ground(palette: Palette) -
     assert all(contrast(palette.ink, getattr(palette, kind)) >= 4.5 for kind in (*KINDS, "slab", "plate"))
     for hue in (*HUES, "marked"):
         assert min(contrast(getattr(palette, hue), ground) for ground in (palette.ground, palette.plate)) >= 3
+
+
+@pytest.mark.parametrize("view", ["overview", "stack"])
+@pytest.mark.parametrize("name", ["resnet:Tiny", "gpt2:Tiny", "detr:Tiny"])
+def test_no_text_on_a_colour_is_muted(name: str, view: View) -> None:
+    """Ink is legible on all kinds, as the test before says; greys are not."""
+    items = diagram(subject(name), view=view).drawing.items
+    coloured = {item.owner for item in items if isinstance(item, Path) and item.style in ROLES and item.owner}
+    texts = [item for item in items if isinstance(item, Text) and item.style != "legend"]
+    found = {item.style for item in texts if item.owner in coloured}
+    assert coloured
+    assert found <= {"name", "bold"}
 
 
 @pytest.mark.parametrize("name", ["gpt2:Attention", "gpt2:Tiny", "moe:MoE"])

@@ -207,3 +207,21 @@ def test_slides_have_connectors_glued_where_they_end(name: str, view: View) -> N
                 assert away <= (BESIDE if text else 2 * NEAR) * PIXEL
     if view != "circuit":  # most edges of an overview run down or up
         assert glued > 0.3 * sum(bool(item.start) + bool(item.end) for item, _ in ends(each))
+
+
+def test_talks_have_as_many_slides_as_a_figure_needs() -> None:
+    """Of 16:9, the figure in the middle; what is higher than one goes on in the next, all of it on some."""
+    pptx = pytest.importorskip("pptx")
+    each = diagram(subject("unet:Tiny"), view="overview", width="slide")
+    deck = pptx.Presentation(BytesIO(each.bytes("pptx")))
+    assert len(deck.slides) == len(each.sheets) > 1
+    assert deck.slide_width / deck.slide_height == pytest.approx(16 / 9, rel=0.01)
+    shown = []
+    for slide in deck.slides:
+        parts = [part for shape in slide.shapes for part in (shape.shapes if shape.shape_type == 6 else [shape])]
+        assert min(part.left for part in parts) >= 0
+        assert max(part.left + part.width for part in parts) <= deck.slide_width
+        left, right = min(part.left for part in parts), max(part.left + part.width for part in parts)
+        assert abs(left + right - deck.slide_width) < deck.slide_width / 20
+        shown += [part.text_frame.text for part in parts if part.has_text_frame and part.text_frame.text]
+    assert sorted(shown) == texts(each)

@@ -12,6 +12,7 @@ from ogive.backends.diagram.figure.palettes import HUES
 from ogive.backends.diagram.figure.theme import Theme
 
 BETWEEN = 20.0
+OTHERS = "other axes"
 
 
 def hues_of(items: Iterable[Item]) -> dict[str, str]:
@@ -30,8 +31,12 @@ def coloured(items: Iterable[Item], hues: dict[str, str]) -> Iterator[Item]:
             yield item
 
 
-def key_of_axes(hues: dict[str, str], theme: Theme, x: float, y: float, wide: float) -> Iterator[Item]:
-    """A piece of wire and a name for each axis; those of one name that are not the same are counted."""
+def key_of_axes(
+    hues: dict[str, str], others: bool, theme: Theme, x: float, y: float, wide: float
+) -> Iterator[Item]:  # fmt: skip
+    """A piece of wire and a name for each axis, and one for the `others`; those of one name that are not the same are
+    counted.
+    """
     at = x
     for axis, hue in hues.items():
         name, _, number = axis.partition("~")
@@ -42,3 +47,9 @@ def key_of_axes(hues: dict[str, str], theme: Theme, x: float, y: float, wide: fl
         yield Path(line((at, y - 3.2), (at + 20, y - 3.2)), hue, axis=axis)
         yield Text(at + 26, y, text, theme.small, "legend", width, axis=axis)
         at += 26 + width + BETWEEN
+    if len(hues) == len(HUES) and others:
+        width = text_width(OTHERS, theme.small, theme.least)
+        if at > x and at + 26 + width > x + wide:
+            at, y = x, y + 16
+        yield Path(line((at, y - 3.2), (at + 20, y - 3.2)), "wire")
+        yield Text(at + 26, y, OTHERS, theme.small, "legend", width)

@@ -34,7 +34,8 @@ class BoxText:
         size = theme.small if box.kind == "op" else theme.label
         rows = [(" · ".join((box.text, *box.then)), "title" if box.kind == "group" else words, size)]
         place = ", ".join(x for x in (box.was, box.place) if x)
-        rows += [(place, "caption", theme.small)] if place else []
+        muted = box.kind == "group" or not box.role  # muted text has too little contrast on a colour
+        rows += [(place, "caption" if muted else "name", theme.small)] if place else []
         limit = SHARE * theme.width if theme.wrap and box.kind != "group" else inf
 
         def long(style: str, tall: float) -> Callable[[str], float]:

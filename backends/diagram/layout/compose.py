@@ -180,11 +180,13 @@ def _letter(number: int) -> str:
 def _keys(figure: Figure, items: list[Item], theme: Theme) -> Iterator[Item]:
     """The items, and under them keys of axes, kinds of blocks and glyphs, where the theme asks for them."""
     hues = hues_of(items) if theme.axes_in_colour else {}
+    others = any(isinstance(item, Path) and item.axis and item.axis not in hues for item in items)
     items = list(coloured(items, hues))
     left, _, right, _ = extent(items)
+    left = left if theme.page is not None else 0.0  # as the legend
     wide = max(right - left, 320.0)
     if hues:
-        items += key_of_axes(hues, theme, left, extent(items)[3] + 20, wide)
+        items += key_of_axes(hues, others, theme, left, extent(items)[3] + 20, wide)
     if theme.kinds:
         roles = dict.fromkeys(item.style for item in items if isinstance(item, Path) and item.style in ROLES)
         items += key_of_roles(roles, theme, left, extent(items)[3] + 22, wide)

@@ -120,8 +120,9 @@ def _parts(made: Overview, theme: Theme) -> list[Overview]:
     part: dict[str, int] = {}
     number, start = 0, 0.0
     for layer, bottom in zip(level.layers, level.bottoms, strict=True):
-        inside = [point.box.id for point in layer if point.box is not None]
-        if inside and part and bottom - start > tall - ENDS:
+        boxes = [point.box for point in layer if point.box is not None]
+        inside = [box.id for box in boxes]
+        if any(box.kind != "output" for box in boxes) and part and bottom - start > tall - ENDS:
             number, start = number + 1, level.tops[layer[0].layer]
         part |= dict.fromkeys(inside, number)
     return in_parts(made, part) if number else [made]

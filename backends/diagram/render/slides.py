@@ -1,15 +1,17 @@
-"""PowerPoint: one slide of the size of the figure, by the optional library python-pptx."""
+"""PowerPoint: a slide of the size of the figure, or one for each of its sheets, by the optional library python-pptx."""
 
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from importlib import import_module
 from io import BytesIO
 from typing import Any
 
 from ogive.backends.diagram.figure.errors import DiagramError
-from ogive.backends.diagram.figure.geometry import Drawing
+from ogive.backends.diagram.figure.geometry import Drawing, carried, moved
 from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.render.connectors import Connector, bounds, connected, is_rectangle, line_of, radius_of
 from ogive.backends.diagram.render.glue import glue
@@ -22,15 +24,44 @@ MAIN = "http://schemas.openxmlformats.org/presentationml/2006/main"
 EXTRA = "pip install 'ogive[slides]'"
 
 
-def pptx(drawing: Drawing, theme: Theme) -> bytes:
-    """The file; shapes of an operation are a group, and every text can be edited."""
+def pptx(drawings: Sequence[Drawing], theme: Theme) -> bytes:
+    """The file, a slide for each drawing; shapes of an operation are a group, and every text can be edited.
+
+    Slides are as large as the largest of them, or of the size of talks where the theme is for these.
+    """
     library = _library("pptx")
     deck = library.Presentation()
-    deck.slide_width = min(LARGEST, max(SMALLEST, round(drawing.width * drawing.scale * PIXEL)))
-    deck.slide_height = min(LARGEST, max(SMALLEST, round(drawing.height * drawing.scale * PIXEL)))
-    slide = deck.slides.add_slide(deck.slide_layouts[6])
-    slide.background.fill.solid()
-    slide.background.fill.fore_color.rgb = _colour(theme.palette.ground)
+    sides = [max(sizes) for sizes in zip(*((d.width * d.scale, d.height * d.scale) for d in drawings), strict=True)]
+    if theme.page is not None and theme.scale > 1:
+        sides = [max(side, theme.scale * whole) for side, whole in zip(sides, theme.page, strict=True)]
+    wide, high = (min(LARGEST, max(SMALLEST, round(side * PIXEL))) for side in sides)
+    deck.slide_width, deck.slide_height = wide, high
+    for drawing in drawings:
+        slide = deck.slides.add_slide(deck.slide_layouts[6])
+        slide.background.fill.solid()
+        slide.background.fill.fore_color.rgb = _colour(theme.palette.ground)
+        _draw(slide, _centred(drawing, (wide / PIXEL, high / PIXEL)), theme)
+    about = deck.core_properties
+    about.title, about.author, about.last_modified_by = drawings[0].title.partition(" (1 of ")[0], "ogive", "ogive"
+    about.created = about.modified = datetime(2000, 1, 1)
+    made = BytesIO()
+    deck.save(made)
+    return _same_bytes(made.getvalue())
+
+
+def _centred(drawing: Drawing, sides: tuple[float, float]) -> Drawing:
+    """The drawing in the middle of a slide."""
+    across, down = (
+        max(side / drawing.scale - own, 0.0) / 2
+        for side, own in zip(sides, (drawing.width, drawing.height), strict=True)
+    )
+    if max(across, down) < 1:
+        return drawing
+    items = tuple(moved(item, across, down) for item in drawing.items)
+    return replace(drawing, items=items, groups=tuple(carried(group, across, down) for group in drawing.groups))
+
+
+def _draw(slide: Any, drawing: Drawing, theme: Theme) -> None:
     groups: dict[str, Any] = {}
     names = {group.owner: group.name for group in drawing.groups}
     made_shapes: dict[int, Any] = {}
@@ -46,12 +77,6 @@ def pptx(drawing: Drawing, theme: Theme) -> bytes:
     for k, each in enumerate(elements):
         if isinstance(each, Connector) and made_shapes[k] is not None:
             glue(made_shapes[k], each, elements, made_shapes)
-    about = deck.core_properties
-    about.title, about.author, about.last_modified_by = drawing.title, "ogive", "ogive"
-    about.created = about.modified = datetime(2000, 1, 1)
-    made = BytesIO()
-    deck.save(made)
-    return _same_bytes(made.getvalue())
 
 
 def _same_bytes(data: bytes) -> bytes:

@@ -46,6 +46,9 @@ def volumes(made: Overview) -> Volumes:
     Raises `DiagramError` where a size has no number, and where nothing of it is a map with two sides.
     """
     steps = list(_steps(made, Spines(made), ""))
+    none = f"{made.title} has no feature maps with height and width: --view stack or overview draws it"
+    if not any(len(box.sizes) == 4 for box, _ in steps):
+        raise DiagramError(none)
     sides = _sides([box for box, _ in steps])
     found: list[Volume] = []
     at: dict[str, int] = {}
@@ -58,7 +61,7 @@ def volumes(made: Overview) -> Volumes:
             found.append(volume)
         at[box.id] = len(found) - 1
     if not any(each.height > 1 and each.width > 1 for each in found):
-        raise DiagramError(f"{made.title} has no feature maps with height and width: --view stack or overview draws it")
+        raise DiagramError(none)
     edges = ((at[e.source], at[e.target]) for e in made.edges if e.source in at and e.target in at)
     skips = dict.fromkeys((a, b) for a, b in edges if b - a > 2)
     return Volumes(tuple(found), tuple(skips))

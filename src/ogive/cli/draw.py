@@ -241,12 +241,14 @@ def _write(diagrams: dict[str, Diagram], origins: dict[str, Origin], places: dic
     written: dict[Path, tuple[str, list[str]]] = {}
     for key, path in places.items():
         format = path.suffix.lstrip(".")
-        made = diagrams[key].sheets if format in SHEETED else (diagrams[key],)
-        for k, each in enumerate(made):
+        made = diagrams[key].sheets
+        for k, each in enumerate(made if format in SHEETED else (diagrams[key],)):
             place = path if not k else _free(path, k + 1, (*places.values(), *written))
             output = origins[key].keeper.output(place)
             files[output] = output.stamp.signed(each.bytes(format), format)
-            written[place] = (key if not k else place.name), _said(each, len(made))
+            sheets = made if format == "pptx" else (each,)
+            notes = [note for sheet in sheets for note in _said(sheet, len(made))]
+            written[place] = (key if not k else place.name), notes
     for folder in {path.parent for path in places.values()}:
         folder.mkdir(parents=True, exist_ok=True)
     write(files, next(iter(origins.values())).files, force)
@@ -272,7 +274,7 @@ def _said(made: Diagram, sheets: int) -> list[str]:
     count = "a part" if more == 1 else f"{more} parts"
     first = made.sheet is None or made.drawing.title.endswith(f"(1 of {sheets})")
     parts = [f"has {count} under it, from (i) on: what has no room in its place"] if more > 0 and first else []
-    parts += [f"is the first of {sheets} figures: all of it is higher than a page"] if first and sheets > 1 else []
+    parts += [f"is in {sheets} figures: all of it is higher than a page"] if first and sheets > 1 else []
     return [*parts, *filter(None, [_misfit(made)])]
 
 
