@@ -133,7 +133,7 @@ class Stacked:
                 continue
             near = min((left for a, b, left in taken if a < high + GAP and low < b + GAP), default=tower.left)
             sizes = max(self._reach(x, tower.places[x]) for x in inside) - right  # beside its boxes, and its last edge
-            last_said = tower.places[column[-1]][2] + self.said.get(column[-1], 0.0) - 2 - right
+            last_said = tower.places[column[-1]][2] + self.said.get(column[-1], 0.0) - 4 - right
             aside = near - max(APART, sizes + 8, last_said) - right
             self._shift(tower, inside, aside, up)
             left = min(tower.places[x][0] for x in inside) - max(map(self._times, column))
