@@ -212,7 +212,7 @@ def test_slides_have_connectors_glued_where_they_end(name: str, view: View) -> N
 def test_talks_have_as_many_slides_as_a_figure_needs() -> None:
     """Of 16:9, the figure in the middle; what is higher than one goes on in the next, all of it on some."""
     pptx = pytest.importorskip("pptx")
-    each = diagram(subject("detr:Tiny"), view="overview", width="slide")
+    each = diagram(subject("yolo:Tiny"), view="overview", width="slide")
     deck = pptx.Presentation(BytesIO(each.bytes("pptx")))
     assert len(deck.slides) == len(each.sheets) > 1
     assert deck.slide_width / deck.slide_height == pytest.approx(16 / 9, rel=0.01)
