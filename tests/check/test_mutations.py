@@ -19,7 +19,7 @@ SOURCES = [path.read_text(encoding="utf-8") for path in EXAMPLES] + [stdlib.sour
 TOKEN = re.compile(r"\w+|[^\w\s]|\s+")
 # without shrinking: a smaller mutant is no clearer, and each step checks a whole file
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
-MANY = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=PHASES)
+MANY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=PHASES)
 
 
 @st.composite
@@ -96,13 +96,13 @@ def test_a_mutant_gives_diagnostics(text: str) -> None:
     assert places == sorted(places)
 
 
-@settings(MANY, max_examples=15)
+@settings(MANY, max_examples=8)
 @given(mutants())
 def test_a_check_says_the_same_again(text: str) -> None:
     assert said(check_text(text, "mutant.arch")) == said(check_text(text, "mutant.arch"))
 
 
-@settings(MANY, max_examples=25)
+@settings(MANY, max_examples=12)
 @given(mutants(), mutants())
 def test_a_warm_workspace_says_the_same(first: str, second: str) -> None:
     workspace = Workspace()
@@ -110,7 +110,7 @@ def test_a_warm_workspace_says_the_same(first: str, second: str) -> None:
         assert said(workspace.check(text, "mutant.arch")) == said(check_text(text, "mutant.arch"))
 
 
-@settings(MANY, max_examples=30)
+@settings(MANY, max_examples=18)
 @given(st.data())
 def test_a_small_edit_says_the_same_as_a_whole_check(data: st.DataObject) -> None:
     text = data.draw(st.sampled_from(SOURCES))

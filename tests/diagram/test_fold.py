@@ -16,6 +16,7 @@ from ogive.backends.diagram.from_ir.invariants import violations
 from ogive.backends.diagram.from_ir.make import figure_of
 from ogive.backends.diagram.from_ir.options import Options
 from ogive.backends.diagram.layout.compose import draw
+from sampled import sampled
 
 HEAD = "use std.nn (Linear, LayerNorm)\nblock A[d](x: [b, d]) -> [b, d]:\n"
 OFF = Options(fold=False)
@@ -43,7 +44,7 @@ def looks(sections: Iterable[Section], times: int = 1) -> Counter[tuple[str, ...
     return found
 
 
-@pytest.mark.parametrize("name", subjects())
+@pytest.mark.parametrize("name", sampled(subjects(), 3))
 @pytest.mark.parametrize("depth", [0, 1])
 def test_unfolding_gives_back_what_was_folded(name: str, depth: int) -> None:
     once, all_ = (figure_of(definition(name), Options(depth=depth, fold=fold)) for fold in (True, False))

@@ -25,6 +25,7 @@ from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.render.svg import number, path_data
 from ogive.backends.diagram.render.tikz import escaped, path
 from ogive.stamp import intact
+from sampled import sampled
 
 SUBJECTS = subjects()
 ELEMENTS = {"svg", "title", "desc", "style", "rect", "path", "circle", "text", "tspan", "g"}
@@ -33,7 +34,7 @@ NAMESPACE = "{http://www.w3.org/2000/svg}"
 SOME = ["gpt2:Attention", "gpt2:Tiny", "gru:GRU", "moe:MoE", "unet:Tiny"]
 
 
-@pytest.mark.parametrize("name", SUBJECTS)
+@pytest.mark.parametrize("name", sampled(SUBJECTS, 4))
 def test_svg_is_small_and_plain(name: str) -> None:
     text = diagram(SUBJECTS[name]).text("svg")
     root = ElementTree.fromstring(text)
@@ -54,7 +55,7 @@ def test_text_is_never_smaller_than_nine_pixels(name: str) -> None:
     assert min(float(size) for size in re.findall(r'font-size="([\d.]+)"', text)) >= 9
 
 
-@pytest.mark.parametrize("name", SUBJECTS)
+@pytest.mark.parametrize("name", sampled(SUBJECTS, 4))
 def test_every_text_format_is_written(name: str) -> None:
     made = diagram(SUBJECTS[name])
     assert all(made.text(format).strip() for format in ("dot", "mmd", "txt", "tex", "html"))
@@ -103,7 +104,7 @@ def luminance(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-@pytest.mark.parametrize("name", SUBJECTS)
+@pytest.mark.parametrize("name", sampled(SUBJECTS, 4))
 def test_tikz_uses_what_it_declares(name: str) -> None:
     text = diagram(SUBJECTS[name]).text("tex")
     declared = set(re.findall(r"^  (ncd\w+)/\.style", text, re.MULTILINE))

@@ -20,6 +20,7 @@ from ogive.backends.diagram.layout.paint import SEPARATOR
 from ogive.backends.diagram.layout.placement import Placed
 from ogive.backends.diagram.layout.route import Jump, crossings, tracks
 from ogive.backends.diagram.layout.wrap import rows
+from sampled import sampled
 
 SUBJECTS = subjects()
 BASELINE = Path(__file__).with_name("crossings.txt")
@@ -30,10 +31,14 @@ def count(section: Section) -> int:
     return sum(row.crossings for row in rows(section, Theme()))
 
 
-def test_no_figure_has_more_crossings_than_were_recorded(rewrite: bool) -> None:
+@pytest.mark.parametrize("step", sampled([5, 1]))
+def test_no_figure_has_more_crossings_than_were_recorded(rewrite: bool, step: int) -> None:
     """`--rewrite` records new figures, fewer crossings, or more where that was meant."""
+    step = 1 if rewrite else step
     made = {
-        f"{name} {depth}": diagram(found, depth=depth).figure for name, found in SUBJECTS.items() for depth in (0, 1)
+        f"{name} {depth}": diagram(found, depth=depth).figure
+        for name, found in [*SUBJECTS.items()][::step]
+        for depth in (0, 1)
     }
     found = {name: sum(map(count, figure.sections)) for name, figure in made.items()}
     if rewrite:
@@ -65,7 +70,7 @@ def test_wires_that_would_meet_turn_on_different_tracks() -> None:
     assert set(tracks([Jump(0, 40), Jump(100, 140)]).values()) == {0}
 
 
-@pytest.mark.parametrize("name", SUBJECTS)
+@pytest.mark.parametrize("name", sampled(SUBJECTS, 4))
 def test_titles_fit_their_plates(name: str) -> None:
     drawing = diagram(SUBJECTS[name], depth=1).drawing
     boxes = {group.owner: group.box for group in drawing.groups if group.plate}

@@ -28,6 +28,7 @@ from ogive.backends.diagram.views.overview import Box, Edge, Overview
 from ogive.cli import cli
 from ogive.compiler.driver.workspace import Workspace
 from ogive.stamp import intact
+from sampled import sampled
 
 SUBJECTS = subjects()
 
@@ -36,7 +37,7 @@ def made(name: str, depth: int = 0) -> Diagram:
     return diagram(SUBJECTS[name], view="overview", depth=depth)
 
 
-@pytest.mark.parametrize("name", SUBJECTS)
+@pytest.mark.parametrize("name", sampled(SUBJECTS, 4))
 @pytest.mark.parametrize("depth", [0, 1])
 def test_nothing_overlaps(name: str, depth: int) -> None:
     drawing = made(name, depth).drawing
@@ -68,7 +69,7 @@ def test_arms_of_a_choice_meet_before_anything_reads_them(body: str) -> None:
     assert met in read[total]
 
 
-@pytest.mark.parametrize("name", SUBJECTS)
+@pytest.mark.parametrize("name", sampled(SUBJECTS, 4))
 def test_every_box_and_edge_is_drawn(name: str) -> None:
     each = made(name)
     assert {group.owner for group in each.drawing.groups} == {box.id for box in each.overview.boxes}
@@ -197,6 +198,7 @@ def test_graphviz_reads_the_source(name: str) -> None:
     assert "<svg" in done.stdout
 
 
+@pytest.mark.slow
 def test_an_overview_of_eight_thousand_operations() -> None:
     small = diagram(block(chain(400)), view="overview").overview
 

@@ -15,6 +15,7 @@ from ogive.backends.diagram.figure.geometry import Text
 from ogive.backends.diagram.figure.style import style_of
 from ogive.backends.diagram.from_ir.invariants import violations
 from ogive.cli import cli
+from sampled import sampled
 
 SUBJECTS = subjects()
 NET = "use std.nn (Linear, LayerNorm)\nblock A[d](x: [b, n, d]) -> [b, n, d]:\n" + (
@@ -30,7 +31,7 @@ def texts(made: Diagram) -> list[str]:
     return [item.text for item in made.drawing.items if isinstance(item, Text)]
 
 
-@pytest.mark.parametrize("name", SUBJECTS)
+@pytest.mark.parametrize("name", sampled(SUBJECTS, 4))
 def test_the_batch_is_hidden_or_that_is_refused(name: str) -> None:
     made = diagram(SUBJECTS[name])
     labels = {slot.label for section in made.figure.sections for slot in section.slots()}

@@ -18,6 +18,7 @@ from ogive.backends.onnx_model.verify import choices, inputs
 from ogive.grammar.parser import parse
 from ogive.grammar.syntax import Block
 from onnx_model.harness import array, difference, session
+from sampled import sampled
 
 MODULES = (
     "reparam", "hyper", "layers", "streams", "operators", "solvers", "fields", "graphs", "events", "priors", "posets",
@@ -145,7 +146,7 @@ def test_every_block_is_used_here_or_by_one_that_is() -> None:
         assert names == [], module
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", sampled(CASES))
 def test_it_is_proved_drawn_and_the_same_in_both_targets(name: str) -> None:
     program = ogive.source(source(name))
     assert not [d for d in program.diagnostics if d.severity == "error"]
