@@ -1,6 +1,6 @@
 """The analysis `inductive_bias`: how many bits an architecture, fitted to data, lacks of what generalizes.
 
-Boopathy et al. 2023, "Model-agnostic measure of generalization difficulty", arXiv:2305.01034, by hypotheses that are
+Boopathy et al. 2024, "Towards exact computation of inductive bias", arXiv:2406.15941, with hypotheses that are
 trained: their losses on held-out data follow a scaled noncentral χ², and the bits are -log₂ of its share below.
 """
 
