@@ -35,6 +35,7 @@ ALLOWED = {
     "compiler/passes/conversion/text.py: _body": "conversions hold operations, weights and loops alone",
     "compiler/passes/experts/average.py: _alone": "who reads or changes the weights of one instance",
     "compiler/passes/outline/block.py: OutlinedBlock.node": "whether a body reads as one block, by what it holds",
+    "compiler/passes/quantization/quantize.py: _Plan.graph": "in which bodies numbers are rounded too",
     "compiler/passes/taps/unasked.py: _apart": "a graph with taps becomes a choice, once",
     "compiler/passes/weight_folding/report.py: left": "what never folds is named, in loops by their paths",
 }

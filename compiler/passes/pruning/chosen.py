@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -38,13 +38,8 @@ class Chosen:
             node = replace(node, inputs=tuple(map(self.at, node.inputs)))
             if not node.regions and len(node.outputs) == 1 and self.known(graph, node):
                 continue
-            if isinstance(node.structure, LoopAttrs):
-                handed = node.structure.parts(node.inputs).captured
-                given = node.regions[0].inputs[len(node.regions[0].inputs) - len(handed) :]
+            for given, handed in (*_captured(node), *_arms(node)):
                 self.hand(given, handed)
-            elif isinstance(node.structure, ChoiceAttrs):
-                for region in node.regions:
-                    self.hand(region.inputs, node.inputs)
             nodes.append(replace(node, regions=tuple(map(self.graph, node.regions))))
         outputs = tuple(map(self.at, graph.outputs))
         return replace(graph, nodes=tuple(nodes), outputs=outputs)
@@ -126,6 +121,23 @@ class Chosen:
                 self.same[node.outputs[0].name] = str(self.at(maker.inputs[table.index(1)]))
                 return True
         return False
+
+
+Handed = tuple[Sequence[Value], Sequence[Operand]]
+
+
+def _captured(node: Node) -> Iterator[Handed]:
+    """What the body of a loop is given alike in each iteration."""
+    if isinstance(node.structure, LoopAttrs):
+        handed = node.structure.parts(node.inputs).captured
+        inputs = node.regions[0].inputs
+        yield inputs[len(inputs) - len(handed) :], handed
+
+
+def _arms(node: Node) -> Iterator[Handed]:
+    """What the arms of a choice are given."""
+    if isinstance(node.structure, ChoiceAttrs):
+        yield from ((region.inputs, node.inputs) for region in node.regions)
 
 
 def _computed(node: Node, tables: Sequence[Table]) -> Table | None:
