@@ -287,3 +287,23 @@ def test_what_is_lost_is_told_and_written_only_where_it_may_be(tmp_path: Path) -
     done = CliRunner().invoke(cli, [*deploy, "--allow-lossy"], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     assert "8 bits, a scale for each of" in done.output
+
+
+@pytest.mark.parametrize(("zero", "scale", "pairs"), [(3.0, 0.5, 1), (0.5, 0.5, 0), (300.0, 0.5, 0), (3.0, -0.5, 0)])
+def test_formulas_by_hand_are_pairs_only_where_bytes_can_say_them(
+    zero: float, scale: float, pairs: int, tmp_path: Path
+) -> None:
+    body = (
+        "    state scale: [] = ones\n    state zero: [] = zeros\n"
+        "    return (clamp[0, 255](round(x / scale) + zero) - zero) * scale\n"
+    )
+    model = square(body, 3)
+    state = {"scale": torch.tensor(scale), "zero": torch.tensor(zero)}
+    model.onnx(tmp_path / "hand.onnx", state)
+    ops = [node.op_type for node in onnx.load(tmp_path / "hand.onnx").graph.node]
+    assert ops.count("QuantizeLinear") == pairs
+    net = model.torch()
+    net.load_state_dict(state)
+    x = torch.randn(20, 3) * 10
+    with torch.no_grad():
+        np.testing.assert_allclose(ran(tmp_path / "hand.onnx", [x], BEST), net(x).numpy(), rtol=1e-6, atol=1e-6)

@@ -84,6 +84,8 @@ class _Pairs:
             return None
         if scale is None or (plus is not None and plus not in self.stored):
             return None
+        if not _steps(self.stored[scale].array(), None if plus is None else self.stored[plus].array()):
+            return None
         return FoundSteps(divided.inputs[0], scale, plus, (divided, rounded, clip))
 
     def _offset(self, op: str, name: str) -> tuple[str | None, str]:
@@ -187,6 +189,13 @@ class _Pairs:
             if len(kept) == len(body.nodes):
                 return
             body.nodes = kept
+
+
+def _steps(scale: np.ndarray, zero: np.ndarray | None) -> bool:
+    """Whether these are steps: scales above 0, and one offset that a byte holds."""
+    low, high = BOUNDS
+    whole = zero is None or (zero.size == 1 and low <= float(zero.item()) <= high and float(zero.item()).is_integer())
+    return whole and bool((np.isfinite(scale) & (scale > 0)).all())
 
 
 def _stepped(array: Array, scale: Array, axis: int | None) -> Array:
