@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *ROOT.glob("docs/**/*.md")]
 )
+LONG = ("training/scale.py", "training/lightning_vit.py")  # several processes, half a minute each
 STATUS = re.compile(r"#\s*leaves with (\d+)$")
 
 
@@ -33,7 +34,14 @@ def blocks(kind: str) -> list[tuple[Path, int, str]]:
 
 
 def named(found: list[tuple[Path, int, str]]) -> list[object]:
-    return [pytest.param(text, id=f"{page.relative_to(ROOT)}:{line}") for page, line, text in found]
+    return [
+        pytest.param(
+            text,
+            id=f"{page.relative_to(ROOT)}:{line}",
+            marks=[pytest.mark.slow] if any(each in text for each in LONG) else [],
+        )
+        for page, line, text in found
+    ]
 
 
 @pytest.fixture

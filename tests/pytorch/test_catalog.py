@@ -23,9 +23,11 @@ from ogive.compiler.ir_tools.verify import verify
 from ogive.compiler.passes.infra.driver import optimized
 from ogive.compiler.passes.pipelines.lowering import TORCH
 from pytorch.catalog import inputs, model, names, without_layers
+from sampled import sampled
 
 NAMES = names()
 EVERY = pytest.mark.parametrize("name", NAMES)
+SOME = pytest.mark.parametrize("name", sampled(NAMES))
 
 
 def module(source: str, of: Model) -> nn.Module:
@@ -57,7 +59,7 @@ def test_weights_have_the_paths_and_shapes_of_the_source(name: str) -> None:
     assert {path: tuple(value.shape) for path, value in net.state_dict().items()} == ours
 
 
-@EVERY
+@SOME
 def test_passes_keep_what_a_model_computes(name: str) -> None:
     of = model(name)
     args = inputs(of, torch.float64)
@@ -66,7 +68,7 @@ def test_passes_keep_what_a_model_computes(name: str) -> None:
     close(run(plain, args), run(best, args))
 
 
-@EVERY
+@SOME
 def test_layers_of_torch_equal_the_blocks_of_the_library(name: str) -> None:
     of = model(name)
     args = inputs(of, torch.float64)
@@ -87,7 +89,7 @@ def test_gradients_reach_every_parameter(name: str) -> None:
     assert not missing
 
 
-@EVERY
+@SOME
 def test_it_compiles_without_a_break(name: str) -> None:
     of = model(name)
     net = module(emit(of), of).eval()
@@ -96,7 +98,7 @@ def test_it_compiles_without_a_break(name: str) -> None:
     close(run(net, args), run(torch.compile(net, fullgraph=True, backend="eager"), args))
 
 
-@EVERY
+@SOME
 def test_the_ir_is_sound_after_every_pass_and_reads_back(name: str) -> None:
     of = optimized(model(name), TORCH, verify)
     verify(of)
