@@ -72,7 +72,7 @@ def recurrent_cell(node: Node) -> RecurrentCell | None:
         return None
     body = node.regions[0]
     own = told.parts(body.inputs)
-    if not _plain(own.own, told):
+    if may_be_empty(told.count) or not _plain(own.own, own.carried):
         return None
     results = computed(body, {value.name: of(BodyInput(value.name, _whole(value))) for value in body.inputs})
     if results is None:
@@ -93,9 +93,9 @@ def recurrent_cell(node: Node) -> RecurrentCell | None:
     return None
 
 
-def _plain(values: Sequence[Value], told: ScanAttrs) -> bool:
+def _plain(values: Sequence[Value], carried: Sequence[Value]) -> bool:
     """Floats of a batch, nothing of which is empty; what is carried has one width."""
-    if may_be_empty(told.count) or len({value.type.sizes for value in values[: told.carried]}) != 1:
+    if len({value.type.sizes for value in carried}) != 1:
         return False
     types = [value.type for value in values]
     axes = [axis for type in types for axis in type.axes]
