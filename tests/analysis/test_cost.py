@@ -24,7 +24,9 @@ from sampled import sampled
 
 # why a model is not compared, or an operation not: all that is left out stands here
 NO_GRAD_INSIDE = {"input_convex"}  # its forward is a derivative: torch's counter and hooks do not run in the engine
-UNKNOWN_MEMORY = {"mamba", "mamba2"}  # `linear_scan`, which `cost` lists as unknown: its memory depends on its steps
+# `linear_scan`, which `cost` lists as unknown: its memory depends on its steps; a recurrent kernel has a workspace of
+# its own, of which the page of `cost` tells
+UNKNOWN_MEMORY = {"mamba", "mamba2", "lstm_tagger"}
 NO_RULE = {"linear_scan", "solve", "solve_triangular", "cholesky", "inverse", "det"}
 OTHER_MEMORY = {
     "fft": "of real numbers keeps its operand",
