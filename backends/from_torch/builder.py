@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.fx import Node
 
-from ogive.backends.from_torch.code import BodyLine, TracedCode, binary, literal, value, width
+from ogive.backends.from_torch.code import BodyLine, TracedCode, binary, literal, number, value, width
 from ogive.backends.from_torch.layout_ops import VIEWS, name_of, pattern
 from ogive.backends.from_torch.naming import clean
 from ogive.backends.from_torch.refused import Untraceable
@@ -134,7 +134,8 @@ class BlockBody:
             other = "d" if name.rpartition(".")[2] == "weight" else "context"
             roles = ([other] * (node.meta["val"].dim() - 1) + ["d"])[: node.meta["val"].dim()]
             roles = [
-                self.sizes.numbers.get(s, r if int(s) >= 8 else "k") for s, r in zip(shape(node), roles, strict=True)
+                self.sizes.numbers.get(s, "k" if r == "context" and int(s) < 8 else r)
+                for s, r in zip(shape(node), roles, strict=True)
             ]
             sizes = ", ".join(self.sizes.declare(size, role) for size, role in zip(shape(node), roles, strict=True))
             kind = "param" if isinstance(dict(self.call.module.named_parameters()).get(name), nn.Parameter) else "state"
@@ -164,23 +165,30 @@ class BlockBody:
         if code is not None:
             self.bind(node, code)
 
-    def formula(self, node: Node, kind: str, number: int | float | bool) -> TracedCode:
+    def formula(self, node: Node, kind: str, at: int | float | bool) -> TracedCode:
         """What depends on sizes alone: one number everywhere, or places along the last axis from `number` on."""
         sizes = shape(node)
         shown = [self.sizes.code(size, "n").text for size in sizes]
         if kind == "constant":
             if not sizes:
-                return literal(number)
+                return literal(at)
             whole = dtype(node).is_floating_point
             typed = "" if whole else ", type=bool" if dtype(node) == torch.bool else ", type=int"
-            if number in (0, 1):
-                return TracedCode(f"{'ones' if number else 'zeros'}[{', '.join(shown)}{typed}]")
-            return TracedCode(f"full[{', '.join(shown)}, v={literal(number).text}{typed}]")
+            if at in (0, 1):
+                return TracedCode(f"{'ones' if at else 'zeros'}[{', '.join(shown)}{typed}]")
+            return TracedCode(f"full[{', '.join(shown)}, v={literal(at).text}{typed}]")
+        if "windows" in node.meta:
+            windows = node.meta["windows"]
+            told = [number(windows.window, "window"), number(windows.h, "side"), number(windows.w, "side")]
+            told += [number(windows.dy, "shift"), number(windows.dx, "shift")]
+            code = TracedCode(f"select(shifted_windows[{', '.join(told)}](), 0.0, {windows.low!r})")
+            ones = " ".join("n" if i == node.meta["windows_at"] else "1" for i in range(len(sizes) - 2))
+            return code if len(sizes) == 3 else code.then(f'rearrange["n i j -> {ones} i j"]')
         if kind.startswith("band"):
             window = kind.removeprefix("band ")
             narrow = f", window={window}" if window != "0" else ""
             seen = f"{self.use('std.attention', 'band')}[{', '.join(shown[-2:])}{narrow}]()"
-            code = TracedCode(seen if dtype(node) == torch.bool else f"select({seen}, zeros[], {number!r})")
+            code = TracedCode(seen if dtype(node) == torch.bool else f"select({seen}, zeros[], {at!r})")
             if len(sizes) == 2 or all(name_of(user) in _BROADCAST and user in self._own for user in node.users):
                 return code
             labels = ["1" if size == 1 else "bm"[i % 2] for i, size in enumerate(sizes[:-2])]
@@ -188,8 +196,8 @@ class BlockBody:
             step = f'"q k -> {" ".join(labels)} q k"{"".join(f", {each}" for each in wide)}'
             return code.then(f"{'expand' if wide else 'rearrange'}[{step}]")
         code = TracedCode(f"arange[{shown[-1]}]")
-        if number:
-            code = binary("+", code, literal(number))
+        if at:
+            code = binary("+", code, literal(at))
         if len(sizes) > 1:
             labels = ["1" if size == 1 else "bmkl"[i] for i, size in enumerate(sizes[:-1])]
             given = "".join(f", {label}={size}" for label, size in zip(labels, shown, strict=False) if label != "1")

@@ -16,6 +16,7 @@ from ogive.backends.from_torch.builder import BlockBody
 from ogive.backends.from_torch.calls import CallWalk
 from ogive.backends.from_torch.code import VALUE, BodyLine, TracedCode, value
 from ogive.backends.from_torch.draft_parts import BlockDraft, operands, staying, under
+from ogive.backends.from_torch.layout_ops import channels_last
 from ogive.backends.from_torch.naming import clean, resolved
 from ogive.backends.from_torch.ops_layers import OPERATIONS, activation, derived, layer
 from ogive.backends.from_torch.ops_table import element
@@ -84,6 +85,9 @@ class Drafter:
                 return place[each]
             if each in self.traced.weights:
                 return f"w:{self.traced.weights[each].removeprefix(call.path)}{list(shape(each))}"
+            if each in self.traced.constants and self.traced.constants[each].numel() <= 64:
+                held = self.traced.constants[each]
+                return f"{held.dtype}{held.tolist()}"
             return str(each.meta.get("val")) if not _is_tensor(each) else each.name
 
         for i, node in enumerate(call.nodes()):
@@ -260,6 +264,7 @@ def _parameter(module: nn.Module) -> str:
 def _hinted(node: Node) -> list[tuple[Any, str]]:
     sizes = shape(node)
     hints = INPUT_HINTS.get(len(sizes), "nmlkjitsrqp"[: len(sizes)])
+    hints = "bhwd" if len(sizes) == 4 and channels_last(node) else hints
     if element(dtype(node)) != "float" and len(sizes) < 4:
         hints = "bnmk"[: len(sizes)] if len(sizes) > 1 else "n" * len(sizes)
     # how high and wide images are is no number of heads

@@ -52,10 +52,54 @@ def pattern(chain: Sequence[Node], source: Node, size: Callable[[sympy.Expr, str
     given = [f"{part.label}={size(part.size, part.label)}" for part in new]
     for axis in before:
         if len(axis) > 1:
-            left_out = next((part for part in reversed(axis) if not part.size.is_Integer), axis[-1])
-            given += [f"{part.label}={size(part.size, part.label)}" for part in axis if part is not left_out]
+            # windows of an image have a size of their own, heads a number
+            spatial = len(before) == 4 and len(axis) == 2 and axis is not before[-1] and axis is not before[0]
+            fallback = axis[0] if spatial else axis[-1]
+            left_out = next((part for part in reversed(axis) if not part.size.is_Integer), fallback)
+            counted = axis is before[0] and len(axis) > 2
+            given += [
+                f"{part.label}={size(part.size, 'count' if counted else 'window' if spatial else part.label)}"
+                for part in axis
+                if part is not left_out
+            ]
     operation = "expand" if new else "rearrange"
     return f'{operation}["{left} -> {right}"{"".join(f", {each}" for each in given)}]'
+
+
+_ON_LAST = frozenset(("linear", "layer_norm", "addmm", "rms_norm"))
+_ON_FIRST = ("conv", "batch_norm", "group_norm", "instance_norm", "adaptive_", "max_pool", "avg_pool", "upsample")
+_ENTRYWISE = frozenset("add sub mul gelu relu silu dropout roll pad tanh sigmoid div slice".split())
+FARTHEST = 24  # values that are looked at
+
+
+def channels_last(node: Node) -> bool:
+    """Whether the last of four axes has the channels: what makes it or reads it works on the last axis."""
+    stack, seen = [node], {node}
+    while stack and len(seen) < FARTHEST:
+        each = stack.pop()
+        if each is not node and len(shape(each)) != 4:
+            continue
+        name = name_of(each)
+        if name in _ON_LAST:
+            return True
+        if name.startswith(_ON_FIRST):
+            return False
+        if name == "permute":
+            return list(each.args[1]) == [0, 2, 3, 1]  # type: ignore[arg-type]
+        before = [a for a in each.all_input_nodes if a.op == "call_function"] if name in _ENTRYWISE else []
+        for user in each.users:
+            reads = name_of(user)
+            if reads in _ON_LAST and user.args[0] is each:
+                return True
+            if reads.startswith(_ON_FIRST):
+                return False
+            if reads == "permute":
+                return list(user.args[1]) == [0, 3, 1, 2]  # type: ignore[arg-type]
+        entrywise = [user for user in each.users if name_of(user) in _ENTRYWISE]
+        more = [a for a in (*entrywise, *before) if a not in seen and hasattr(a.meta.get("val"), "shape")]
+        stack += more
+        seen.update(more)
+    return False
 
 
 def _relabelled(before: list[list[AxisPart]], now: list[list[AxisPart]]) -> None:

@@ -12,7 +12,9 @@ from torch.fx.node import map_arg
 
 from ogive.backends.from_torch.layout_ops import name_of
 from ogive.backends.from_torch.trace import Traced, expression, shape
+from ogive.backends.from_torch.windows import shifted_windows
 
+_LIKE = ("new_", "zeros_like", "ones_like")
 TRIED = 4  # choices of sizes at which a mask is looked at
 
 
@@ -42,6 +44,10 @@ def recognized(traced: Traced) -> tuple[str, ...]:
         if all(_of_sizes(user, traced, seen) for user in node.users if user.op != "output"):
             continue
         if _heavy(node):
+            continue
+        if _windowed(node, traced):
+            formulated[node] = "windows", 0
+            found["a mask is one of shifted windows"] += 1
             continue
         formula = _formula_of(node, traced)
         if formula is not None:
@@ -75,6 +81,23 @@ def _formula_of(node: Node, traced: Traced) -> tuple[str, int | float] | None:
     narrow = [_places(node, tried) <= window for tried in tries]
     fits = all(each == ("band 0" if low else last[0], last[1]) for each, low in zip(found, narrow, strict=True) if each)
     return last if window and fits else None
+
+
+def _windowed(node: Node, traced: Traced) -> bool:
+    """Whether a mask of known sizes is one of shifted windows, which is noted."""
+    sizes = shape(node)
+    if len(sizes) < 3 or not all(size.is_Integer for size in sizes) or not node.meta["val"].dtype.is_floating_point:
+        return False
+    value = _at(node, traced, 0)
+    places = [i for i, size in enumerate(sizes[:-2]) if size != 1]
+    if value is None or len(places) > 1:
+        return False
+    at = places[0] if places else 0
+    told = shifted_windows(value.reshape(int(sizes[at]), *value.shape[-2:]))
+    if told is None or (told.dy == told.dx == 0):
+        return False
+    node.meta["windows"], node.meta["windows_at"] = told, at
+    return True
 
 
 FARTHEST = 2**13  # entries along an axis of a mask that is looked at
@@ -194,7 +217,7 @@ def _of_sizes(node: Node, traced: Traced, seen: dict[Node, bool]) -> bool:
         else:
             parts: list[Node] = []
             # of what they are like only the type counts
-            given = node.args[1:] if name_of(node).startswith(("new_", "zeros_like", "ones_like")) else node.args
+            given = node.args[1:] if name_of(node).startswith(_LIKE) else node.args
             map_arg((given, node.kwargs), parts.append)
             seen[node] = all([_of_sizes(each, traced, seen) for each in parts])
     return seen[node]
@@ -254,6 +277,15 @@ def _evaluated(node: Node, numbers: dict[sympy.Symbol, int], memo: dict[Node, An
         return held
     if node.op == "placeholder":
         raise NotImplementedError
+    if name_of(node).startswith(_LIKE) and isinstance(node.args[0], Node) and node.args[0] not in memo:
+        # of what they are like only type and shape count
+        sizes = [int(size.subs(numbers)) for size in shape(node.args[0])]
+        memo = {**memo, node.args[0]: torch.zeros(sizes, dtype=node.args[0].meta["val"].dtype)}
+    args: Any
+    kwargs: Any
     args, kwargs = map_arg((node.args, node.kwargs), lambda each: _evaluated(each, numbers, memo))
+    if name_of(node) in ("view", "_unsafe_view"):
+        memo[node] = args[0].reshape(args[1])  # decompositions leave views of what lies otherwise here
+        return memo[node]
     memo[node] = node.target(*args, **{k: v for k, v in kwargs.items() if k not in ("device", "pin_memory")})  # type: ignore[operator]
     return memo[node]

@@ -21,6 +21,7 @@ from ogive.backends.from_torch.patterns import prune, recognized
 from ogive.backends.from_torch.refused import Untraceable
 from ogive.backends.from_torch.staying import Staying
 from ogive.backends.from_torch.trace import Traced, shape, trace
+from ogive.backends.from_torch.windows import NEIGHBOURS
 from ogive.grammar.formatter import format_text
 
 
@@ -109,6 +110,8 @@ def program_text(
         blocks = [top if each.name == name else each for each in blocks]
     values = ", ".join(f"{static}={value}" for static, value in top.values[id(root)])
     model = f"model {name} = {top.name}" + (f"[{values}]" if values else "")
+    if any("shifted_windows[" in each.text for each in blocks):
+        head.append(f"\n{NEIGHBOURS}")
     text = "\n\n".join(["\n".join(head), *(plain(each.text) for each in blocks), model]) + "\n"
     modules = _modules(root, "", "")
     paths = dict.fromkeys(traced.weights.values())
