@@ -79,10 +79,14 @@ def _sheet(drawing: Drawing, bands: Sequence[Band], at: int, count: int, margin:
     """One of them, with the items in the order in which they were drawn."""
     top, bottom = bands[0][0], bands[-1][1]
     here = {id(item) for band in bands for item in band[2]}
-    up = margin - top
-    items = tuple(moved(item, 0, up) for item in drawing.items if id(item) in here)
+    left, _, right, _ = extent(item for band in bands for item in band[2])
+    aside, up = margin - left, margin - top
+    items = tuple(moved(item, aside, up) for item in drawing.items if id(item) in here)
     groups = tuple(
-        carried(group, 0, up) for group in drawing.groups if top - 1 <= (group.box[1] + group.box[3]) / 2 <= bottom + 1
+        carried(group, aside, up)
+        for group in drawing.groups
+        if top - 1 <= (group.box[1] + group.box[3]) / 2 <= bottom + 1
     )
     title = f"{drawing.title} ({at + 1} of {count})"
-    return replace(drawing, items=items, groups=groups, title=title, height=round(bottom - top + 2 * margin, 1))
+    wide, high = (round(side + 2 * margin, 1) for side in (right - left, bottom - top))
+    return replace(drawing, items=items, groups=groups, title=title, width=wide, height=high)
