@@ -28,9 +28,9 @@ def test_the_page_has_every_figure_within_its_width_and_legible() -> None:
         assert int(wide) <= (339 if width == "slide" else int(width.removesuffix("mm")))
         assert float(points) >= (LEAST if name == "diffusion" else LEGIBLE)
         assert int(high) <= (191 if width == "slide" else TALL)
-        told = re.search(r'width="([\d.]+)"', (PRINT / f"{name}.svg").read_text())
-        assert told
-        assert abs(float(told[1]) / PIXELS - int(wide)) <= 0.6
+        told = [re.search(r'width="([\d.]+)"', text) for text in kept(name)]
+        widest = max(float(found[1]) for found in told if found)
+        assert abs(widest / PIXELS - int(wide)) <= 0.6
 
 
 def drawn(name: str) -> list[str]:
