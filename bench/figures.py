@@ -2,7 +2,8 @@
 
 One row for each figure, at depth 0 and 1: pairs of wires that cross, wires that bend, the smallest label in points
 where the figure is laid out for a page (170 mm), kilobytes of its SVG. `--times` adds the time of
-`draw` for GPT-2 as a ratio to that of `check`, both in one run.
+`draw` for GPT-2 as a ratio to that of `check`, both in one run. `--against TABLE` lists what is worse than in a table
+of before (`bench/figures_base.txt` says how that one was made), and why where a rule says so.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from pathlib import Path
 
 from ogive.backends.diagram.diagram import Diagram, diagram
 from ogive.backends.diagram.figure.geometry import Path as Line
-from ogive.backends.diagram.figure.page import POINTS, on_page
+from ogive.backends.diagram.figure.page import LEGIBLE, POINTS, on_page
 from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.layout.wrap import rows
 from ogive.compiler.driver.workspace import Workspace
 from ogive.compiler.ir.model import Definition, Model
 
 ROOT = Path(__file__).parents[1]
+LARGER = 1.3  # times as many kilobytes as before are too many
 
 
 def subjects() -> Iterator[tuple[str, Definition | Model]]:
@@ -60,8 +62,39 @@ def times(name: str = "examples/gpt2.arch") -> str:
     return f"draw GPT2 / check: {min(draw) / min(check):.2f} ({min(check) * 1000:.0f} ms)"
 
 
+Quality = tuple[int, int, float, float]  # crossings, bends, points, kilobytes
+
+
+def table(text: str) -> dict[str, Quality]:
+    """The rows of a table that this file wrote, by figure and depth."""
+    found: dict[str, Quality] = {}
+    for row in text.splitlines():
+        *name, crossings, bends, points, size = row.split()
+        if not row.startswith("#") and name != ["figure"]:
+            found[" ".join(name)] = int(crossings), int(bends), float(points), float(size)
+    return found
+
+
+def worse(was: Quality, now: Quality) -> list[str]:
+    """What is worse in a figure than it was, with its reason where a rule gives one."""
+    found = [f"{name}: {a} -> {b}" for name, a, b in zip(("crossings", "bends"), was, now, strict=False) if b > a]
+    if now[2] < was[2]:
+        why = " (laid out for its page: every label has 7 pt)" if now[2] > LEGIBLE - 0.05 else ""
+        found.append(f"points: {was[2]} -> {now[2]:.1f}{why}")
+    return found + [f"kilobytes: {was[3]} -> {now[3]:.1f}"] * (now[3] > LARGER * was[3])
+
+
 def main(names: list[str]) -> None:
     """Write the table."""
+    if "--against" in names:
+        at = names.index("--against")
+        base, names = table(Path(names[at + 1]).read_text()), names[:at] + names[at + 2 :]
+        for name, subject in subjects():
+            for depth in (0, 1) if not names or any(name.startswith(part) for part in names) else ():
+                row = f"{name} {depth}"
+                for said in worse(base[row], measured(diagram(subject, depth=depth))) if row in base else ():
+                    print(f"{row}: {said}")
+        return
     if "--times" in names:
         print(times())
         return
