@@ -49,6 +49,7 @@ Engine = Literal["ogive", "dot"]
 
 
 VIEWS = get_args(View)
+COUNTER = "_λ"  # of a size that differs from turn to turn
 
 
 class PictureWriter(Protocol):
@@ -129,11 +130,16 @@ class Diagram:
             whole, cut = (partial(stack_drawing, self.overview, simpler=simpler, cut=each) for each in (False, True))
             return fitted(whole, self.theme, cut)
         if self.view == "maps":
-            both = replace(self, options=replace(self.options, sizes="both"), view="overview")
-            maps = volumes(both.overview)
+            maps = volumes(self._with_numbers().overview)
             rows = partial(maps_drawing, maps, title=self.figure.title, alt=self.figure.alt)
             return fitted(rows, self.theme, rows)
         return draw(self.figure, self.theme)
+
+    def _with_numbers(self) -> Diagram:
+        """The overview with a number for each size: runs of which the turns have other ones are not folded."""
+        both = replace(self, options=replace(self.options, sizes="both"), view="overview")
+        counted = any(COUNTER in size for box in both.overview.boxes for size in box.sizes)
+        return replace(both, options=replace(both.options, fold=False)) if counted else both
 
     @cached_property
     def overview(self) -> Overview:

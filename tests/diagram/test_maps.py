@@ -7,11 +7,12 @@ import re
 import pytest
 
 from diagram.geometry_checks import inside, texts_apart, wires
-from diagram.subjects import block
+from diagram.subjects import ROOT, block
 from ogive.backends.diagram.diagram import Diagram, diagram
 from ogive.backends.diagram.figure.errors import DiagramError
 from ogive.backends.diagram.figure.geometry import Text
 from ogive.backends.diagram.figure.page import LEGIBLE, MARGIN, PIXELS, POINTS
+from ogive.compiler.driver.workspace import Workspace
 
 HEAD = "use std.nn (Linear)\nuse std.vision (Conv)\n"
 NET = HEAD + (
@@ -82,3 +83,15 @@ def test_on_a_page_maps_stand_in_rows_and_what_crosses_them_has_a_name() -> None
     assert "→ A" in texts
     assert "A →" in texts
     assert "A →" not in [item.text for item in free.drawing.items if isinstance(item, Text)]
+
+
+@pytest.mark.parametrize(("stem", "name", "most"), [("maxvit", "MaxViT_T", 10), ("densenet", "DenseNet121", 20)])
+def test_turns_of_other_sizes_have_numbers_and_stages_are_short(stem: str, name: str, most: int) -> None:
+    """A folded run writes its sizes by a counter; unfolded, a stage of many maps is its last one."""
+    path = ROOT / "examples" / f"{stem}.arch"
+    model = Workspace().check(path.read_text(), path.name).models[name].ir
+    drawing = diagram(model, view="maps", at={"h": 224, "w": 224}).drawing
+    texts = [item.text for item in drawing.items if isinstance(item, Text)]
+    assert not [text for text in texts if "λ" in text]
+    assert "56²×64" in texts
+    assert len(drawing.groups) <= most

@@ -40,11 +40,13 @@ def role_of(callee: Definition) -> Role:
         return _HELD.get(LIBRARY[callee.block], "")
     name = callee.block.rsplit(".", 1)[-1].lower()
     said = next((role for part, role in _CALLED if part in name), None)
-    if said is not None:
+    if said is not None and said != "norm":
         return said
     nodes = list(callee.graph.walk())
     ops = {node.op for node in nodes}
     inner = [role_of(node.callee) for node in nodes if node.callee is not None]
+    if said is not None and "conv" not in inner:  # `ConvNormAct` is no norm
+        return said
     if "attention" in ops or ("softmax" in ops and ops & {"einsum", "matmul"}):
         return "attention"
     if "attention" in inner:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from ogive.backends.diagram.figure.errors import DiagramError
 from ogive.backends.diagram.views.overview import Box, Overview
 from ogive.backends.diagram.views.spines import Spines
 
+MANY = 4  # maps of one height and width in a stage
 NAME = re.compile(r"[^\W\d]\w*")
 
 
@@ -62,9 +64,22 @@ def volumes(made: Overview) -> Volumes:
         at[box.id] = len(found) - 1
     if not any(each.height > 1 and each.width > 1 for each in found):
         raise DiagramError(none)
+    found, at = _shorter(found, at)
     edges = ((at[e.source], at[e.target]) for e in made.edges if e.source in at and e.target in at)
     skips = dict.fromkeys((a, b) for a, b in edges if b - a > 2)
     return Volumes(tuple(found), tuple(skips))
+
+
+def _shorter(found: Sequence[Volume], at: Mapping[str, int]) -> tuple[list[Volume], dict[str, int]]:
+    """Of many maps of one height and width in a stage the last one: what all of them come to."""
+    kept: list[Volume] = []
+    place: list[int] = []
+    for _, run in groupby(found, key=lambda each: (each.stage, each.height, each.width)):
+        maps = list(run)
+        many = bool(maps[0].stage) and len(maps) > MANY
+        place += [len(kept)] * len(maps) if many else range(len(kept), len(kept) + len(maps))
+        kept += maps[-1:] if many else maps
+    return kept, {box: place[number] for box, number in at.items()}
 
 
 def _steps(made: Overview, spines: Spines, frame: str, stage: str = "") -> Iterator[tuple[Box, str]]:
