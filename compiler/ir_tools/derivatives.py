@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from ogive.compiler.ir.model import Definition, Graph, Model
 
-DERIVES = frozenset(("grad", "custom_grad"))
-
 
 def grad_depths(model: Model) -> dict[str, int]:
     """In how many `grad` a definition runs at most, by its name."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ogive.compiler.ir.attributes import ScanAttrs, WeightAttrs
+from ogive.compiler.ir.attributes import CustomGradAttrs, GradAttrs, ScanAttrs, WeightAttrs
 from ogive.compiler.ir.model import CallAttrs, Definition, Graph, Model, Node, Operand, Value
 from ogive.compiler.ir.substitute import Fresh, with_operands
 from ogive.compiler.ir.types import TensorType
-from ogive.compiler.ir_tools.derivatives import DERIVES, grad_depths
+from ogive.compiler.ir_tools.derivatives import grad_depths
 from ogive.compiler.ir_tools.rewriter import LocalRewriter, Rewriting
 from ogive.compiler.passes.cleanup.inline import body_of
 from ogive.compiler.passes.fusion.recurrent_cell import RecurrentCell, recurrent_cell
@@ -42,7 +42,7 @@ def _definition(definition: Definition, depths: Mapping[str, int], wanted: Wante
         return definition
     fresh = Fresh.of(definition.graph)
     opened = _Opener(fresh).rewritten(definition.graph) if instances else definition.graph
-    graph = _graph(opened, fresh, wanted)
+    graph = _Layers(fresh, wanted).rewritten(opened)
     return definition if graph is opened else replace(definition, graph=graph)
 
 
@@ -64,20 +64,37 @@ class _Opener(LocalRewriter[Rewriting]):
         return outputs
 
 
-def _graph(graph: Graph, fresh: Fresh, wanted: Wanted) -> Graph:
-    nodes: list[Node] = []
-    changed = False
-    for node in graph.nodes:
-        if node.op in DERIVES:
-            nodes.append(node)
-            continue
-        regions = tuple(_graph(region, fresh, wanted) for region in node.regions)
-        inside = any(a is not b for a, b in zip(regions, node.regions, strict=True))
-        node = replace(node, regions=regions) if inside else node
-        found = _layer(node, graph, fresh, wanted) if isinstance(node.structure, ScanAttrs) else None
-        nodes += [node] if found is None else found
-        changed = changed or inside or found is not None
-    return drop_dead(Graph(graph.inputs, tuple(nodes), graph.outputs)) if changed else graph
+@dataclass(slots=True)
+class _Reading(Rewriting):
+    source: Graph | None = None  # the graph as it was
+
+
+@dataclass(frozen=True, slots=True)
+class _Layers(LocalRewriter[_Reading]):
+    """Writes loops so, but for those inside derivatives."""
+
+    fresh: Fresh
+    wanted: Wanted
+
+    def start(self, graph: Graph) -> _Reading:
+        return _Reading(graph.inputs, source=graph)
+
+    def rewritten(self, graph: Graph) -> Graph:
+        found = LocalRewriter.rewritten(self, graph)
+        return found if found is graph else drop_dead(found)
+
+    def visit_scan(self, frame: _Reading, node: Node, told: ScanAttrs) -> Sequence[Operand]:
+        node = self.with_regions(node)
+        assert frame.source is not None
+        *before, made = _layer(node, frame.source, self.fresh, self.wanted) or [node]
+        frame.nodes += before
+        return frame.add(made)
+
+    def visit_grad(self, frame: _Reading, node: Node, told: GradAttrs) -> Sequence[Operand]:
+        return frame.add(node)
+
+    def visit_custom_grad(self, frame: _Reading, node: Node, told: CustomGradAttrs) -> Sequence[Operand]:
+        return frame.add(node)
 
 
 def _layer(node: Node, graph: Graph, fresh: Fresh, wanted: Wanted) -> list[Node] | None:
