@@ -41,13 +41,13 @@ def _definition(definition: Definition, depths: Mapping[str, int], wanted: Wante
     if depths.get(definition.name, 0) or not any(node.op == "scan" for node in definition.graph.walk()):
         return definition
     fresh = Fresh.of(definition.graph)
-    opened = _Opener(fresh).rewritten(definition.graph) if instances else definition.graph
-    graph = _Layers(fresh, wanted).rewritten(opened)
+    opened = _MapsOpened(fresh).rewritten(definition.graph) if instances else definition.graph
+    graph = _LayersInLoops(fresh, wanted).rewritten(opened)
     return definition if graph is opened else replace(definition, graph=graph)
 
 
 @dataclass(frozen=True, slots=True)
-class _Opener(LocalRewriter[Rewriting]):
+class _MapsOpened(LocalRewriter[Rewriting]):
     """Puts maps in the place of calls of them, regions included."""
 
     fresh: Fresh
@@ -65,35 +65,35 @@ class _Opener(LocalRewriter[Rewriting]):
 
 
 @dataclass(slots=True)
-class _Reading(Rewriting):
+class _GraphInHand(Rewriting):
     source: Graph | None = None  # the graph as it was
 
 
 @dataclass(frozen=True, slots=True)
-class _Layers(LocalRewriter[_Reading]):
+class _LayersInLoops(LocalRewriter[_GraphInHand]):
     """Writes loops so, but for those inside derivatives."""
 
     fresh: Fresh
     wanted: Wanted
 
-    def start(self, graph: Graph) -> _Reading:
-        return _Reading(graph.inputs, source=graph)
+    def start(self, graph: Graph) -> _GraphInHand:
+        return _GraphInHand(graph.inputs, source=graph)
 
     def rewritten(self, graph: Graph) -> Graph:
         found = LocalRewriter.rewritten(self, graph)
         return found if found is graph else drop_dead(found)
 
-    def visit_scan(self, frame: _Reading, node: Node, told: ScanAttrs) -> Sequence[Operand]:
+    def visit_scan(self, frame: _GraphInHand, node: Node, told: ScanAttrs) -> Sequence[Operand]:
         node = self.with_regions(node)
         assert frame.source is not None
         *before, made = _layer(node, frame.source, self.fresh, self.wanted) or [node]
         frame.nodes += before
         return frame.add(made)
 
-    def visit_grad(self, frame: _Reading, node: Node, told: GradAttrs) -> Sequence[Operand]:
+    def visit_grad(self, frame: _GraphInHand, node: Node, told: GradAttrs) -> Sequence[Operand]:
         return frame.add(node)
 
-    def visit_custom_grad(self, frame: _Reading, node: Node, told: CustomGradAttrs) -> Sequence[Operand]:
+    def visit_custom_grad(self, frame: _GraphInHand, node: Node, told: CustomGradAttrs) -> Sequence[Operand]:
         return frame.add(node)
 
 
