@@ -155,3 +155,21 @@ def test_refusals(call: str, code: str, said: str) -> None:
         model.deploy(call, weights=model.torch())
     assert caught.value.diagnostics[0].code == code
     assert said in str(caught.value)
+
+
+def test_bodies_of_which_nothing_is_known_keep_their_weights() -> None:
+    """What is read inside of a derivative stays as it is, and so does what it meets."""
+    text = (
+        "use std.nn (Linear)\n\nblock Inner(x: [b, 4], s: [b, 6]) -> []:\n"
+        "    return sum((x |> Linear[4, 6] as map) * s)\n\n"
+        "block Net(x: [b, 4]) -> [b, 4]:\n    s = x |> Linear[4, 6] as other\n    f = Inner\n"
+        "    y = grad[f](x, s)\n    return y |> Linear[4, 8] as up |> relu |> Linear[8, 4] as down\n\nmodel M = Net\n"
+    )
+    model = ogive.source(text).models["M"]
+    net = stirred(model).float()
+    for call in ("shrink", "coalesce", "decoalesce", "prune", 'mask[pattern="channel"]'):
+        made = model.deploy(call, weights=net)
+        verify(made.ir)
+        assert [shape for path, shape in made.weights.items() if path.endswith("map.weight")] == [(6, 4)], call
+        deviation = made.verify(net, b=3)
+        assert deviation.exact or deviation.lossy == "shrink", (call, str(deviation))

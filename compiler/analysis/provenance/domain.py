@@ -90,10 +90,14 @@ class ProvenanceInterpreter(AbstractInterpreter[ProvenanceFrame, Dims]):
         return fresh(value)
 
     def not_known(self, frame: ProvenanceFrame, node: Node, reason: str) -> Sequence[Dims]:
-        """Nothing that it reads or makes may change."""
+        """Nothing that it reads or makes may change, and no weight that is read inside of it."""
         results = super().not_known(frame, node, reason)
         by = FrozenBy(f"`{node.op}`: {reason}", node.span)
-        for dims in (*self.inputs(frame, node), *results):
+        inside = [
+            each.path for region in node.regions for each in region.walk() if isinstance(each.structure, WeightAttrs)
+        ]
+        held = [self.result.weights[path] for path in inside if path in self.result.weights]
+        for dims in (*self.inputs(frame, node), *results, *held):
             for dim in dims:
                 dim.freeze(by)
         return results

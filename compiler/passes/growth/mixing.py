@@ -96,7 +96,9 @@ def uneven(found: Provenance) -> dict[Dim, str]:
     for graph in graphs_of(found.model.definition.graph):
         held = {node.outputs[0].name for node in graph.nodes if isinstance(node.structure, WeightAttrs)}
         for node in graph.nodes:
-            dims = [found.values.get(x, ()) if isinstance(x, str) else () for x in node.inputs]
+            if any(isinstance(x, str) and x not in found.values for x in node.inputs):
+                continue  # in a body of which nothing is known, and so frozen
+            dims = [found.values[x] if isinstance(x, str) else () for x in node.inputs]
             plain = [not (x in held or weight_path(graph, x) is not None) for x in node.inputs]
             if node.op == "attention":
                 see(dims[0][-1:], node)
@@ -109,7 +111,7 @@ def uneven(found: Provenance) -> dict[Dim, str]:
             elif node.op == "reduce" and node.attr("op") not in EVEN:
                 recipe: AxisPattern = node.attr("recipe")
                 kept = {atom.name for atom in atoms_of(recipe.outputs[0])}
-                named = found.named[node.outputs[0].name]
+                named = found.named.get(node.outputs[0].name, {})
                 see([dim for name, dim in named.items() if name not in kept], node)
             elif node.op in ORDERED and node.attr("axis") is not None and dims[0]:
                 see([dims[0][node.attr("axis")]], node, "sees all of its entries together")
@@ -119,7 +121,7 @@ def uneven(found: Provenance) -> dict[Dim, str]:
 def _unweighted(found: Provenance, node: Node, plain: Sequence[bool]) -> Iterator[Dim]:
     """What an einsum sums over without a weight that has it."""
     recipe: AxisPattern = node.attr("recipe")
-    named = found.named[node.outputs[0].name]
+    named = found.named.get(node.outputs[0].name, {})
     kept = {atom.name for atom in atoms_of(recipe.outputs[0])}
     weighed = {
         atom.name for side, other in zip(recipe.inputs, plain, strict=True) if not other for atom in atoms_of(side)

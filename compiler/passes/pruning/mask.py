@@ -52,6 +52,8 @@ def mask(
     members: list[Member] = []
     for member in flat.definition.members:
         path = member.path
+        if isinstance(member, Weight) and member.init.reads_weights:  # of a block that the mask may take apart
+            member = replace(member, init=Init("zeros"))
         if isinstance(member, Weight) and path in units:
             members.append(replace(member, nonzero=counts[path] * units[path].entries))
             members += [states[path]] if path in states else []

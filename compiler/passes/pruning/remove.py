@@ -124,8 +124,9 @@ class Removal:
     def node(self, node: Node) -> Node:
         """A node, its attributes and its regions."""
         made = replace(node, outputs=tuple(map(self.value, node.outputs)), regions=tuple(map(self.graph, node.regions)))
-        if node.structure is not None:
-            return made
+        names = [*(x for x in node.inputs if isinstance(x, str)), *(value.name for value in node.outputs)]
+        if node.structure is not None or any(name not in self.found.values for name in names):
+            return made  # in a body of which nothing is known, and so frozen
         attrs = tuple((key, self.attr(node, key, value)) for key, value in node.attrs)
         return replace(made, attrs=attrs)
 
