@@ -11,23 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ogive.backends.from_onnx.read import OnnxRefused
-
-Attributes = dict[str, Any]
-Operator = Callable[..., Any]
-TYPES = {1: torch.float32, 10: torch.float16, 11: torch.float64, 16: torch.bfloat16, 6: torch.int32, 7: torch.int64,
-         9: torch.bool, 2: torch.uint8, 3: torch.int8, 5: torch.int16}  # fmt: skip
-
-
-def tensor(value: Any) -> Tensor:
-    """A tensor of what may be a list of sizes."""
-    return value if isinstance(value, Tensor) else torch.tensor(value)
-
-
-def listed(value: Any) -> list[Any]:
-    """The whole numbers of what may be a tensor."""
-    if isinstance(value, Tensor):
-        raise OnnxRefused("a shape that depends on numbers of the inputs")
-    return list(value) if isinstance(value, list | tuple) else [value]
+from ogive.backends.from_onnx.values import TYPES, Attributes, Operator, listed, tensor
+from ogive.backends.from_onnx.windows import avg_pool, conv, conv_transpose, max_pool, pad
 
 
 def _pairwise(of_numbers: Callable[[Any, Any], Any], of_tensors: Callable[[Any, Any], Any]) -> Operator:
@@ -177,78 +162,6 @@ def _expand(a: Attributes, x: Any, shape: Any) -> Any:
     return x.expand([o if isinstance(s, int) and s == 1 else s for o, s in zip(ours, sizes, strict=True)])
 
 
-def _pads(values: list[Any]) -> list[Any]:
-    """Pads of torch, the last axis first, of those of ONNX."""
-    half = len(values) // 2
-    return [each for i in reversed(range(half)) for each in (values[i], values[half + i])]
-
-
-def _pad(a: Attributes, x: Tensor, pads: Any = None, value: Any = None, axes: Any = None) -> Tensor:
-    given = a["pads"] if pads is None else listed(pads)
-    if axes is not None:
-        full = [0] * (2 * x.dim())
-        for i, axis in enumerate(listed(axes)):
-            full[axis % x.dim()], full[axis % x.dim() + x.dim()] = given[i], given[i + len(given) // 2]
-        given = full
-    told = str(a.get("mode", "constant"))
-    mode = "replicate" if told == "edge" else told
-    found = _pads(list(given))
-    if mode != "constant":
-        while len(found) > 2 and found[-2:] == [0, 0]:
-            found = found[:-2]
-        return F.pad(x, found, mode)
-    return F.pad(x, found, value=float(value or 0.0))
-
-
-def _around(a: Attributes, x: Tensor, spatial: int) -> tuple[Tensor, list[int]]:
-    """The padding of a window, in front where it is uneven."""
-    if a.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
-        raise OnnxRefused(f"padding `{a['auto_pad']}`")
-    pads = list(a.get("pads", [0] * 2 * spatial))
-    if pads[:spatial] == pads[spatial:]:
-        return x, pads[:spatial]
-    return F.pad(x, _pads(pads)), [0] * spatial
-
-
-def _conv(a: Attributes, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
-    spatial = x.dim() - 2
-    x, pads = _around(a, x, spatial)
-    run = (F.conv1d, F.conv2d, F.conv3d)[spatial - 1]
-    return run(x, w, b, a.get("strides", [1] * spatial), pads, a.get("dilations", [1] * spatial), a.get("group", 1))
-
-
-def _conv_transpose(a: Attributes, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
-    spatial = x.dim() - 2
-    pads = list(a.get("pads", [0] * 2 * spatial))
-    if pads[:spatial] != pads[spatial:] or "output_shape" in a:
-        raise OnnxRefused("a transposed convolution with uneven padding")
-    run = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[spatial - 1]
-    return run(x, w, b, a.get("strides", [1] * spatial), pads[:spatial], a.get("output_padding", [0] * spatial),
-               a.get("group", 1), a.get("dilations", [1] * spatial))  # fmt: skip
-
-
-def _max_pool(a: Attributes, x: Tensor) -> Tensor:
-    spatial = x.dim() - 2
-    pads = list(a.get("pads", [0] * 2 * spatial))
-    if pads[:spatial] != pads[spatial:] or a.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
-        raise OnnxRefused("a pool with uneven padding")
-    run: Any = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[spatial - 1]
-    found: Tensor = run(x, a["kernel_shape"], a.get("strides", [1] * spatial), pads[:spatial],
-                        a.get("dilations", [1] * spatial), bool(a.get("ceil_mode", 0)))  # fmt: skip
-    return found
-
-
-def _avg_pool(a: Attributes, x: Tensor) -> Tensor:
-    spatial = x.dim() - 2
-    pads = list(a.get("pads", [0] * 2 * spatial))
-    if pads[:spatial] != pads[spatial:] or a.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
-        raise OnnxRefused("a pool with uneven padding")
-    run: Any = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[spatial - 1]
-    found: Tensor = run(x, a["kernel_shape"], a.get("strides", [1] * spatial), pads[:spatial],
-                        bool(a.get("ceil_mode", 0)), bool(a.get("count_include_pad", 0)))  # fmt: skip
-    return found
-
-
 def _batch_norm(a: Attributes, x: Tensor, w: Tensor, b: Tensor, mean: Tensor, var: Tensor) -> Tensor:
     return F.batch_norm(x, mean, var, w, b, False, 0.1, a.get("epsilon", 1e-5))
 
@@ -375,7 +288,7 @@ TABLE: dict[str, Operator] = {
     "Min": _pairwise(min, lambda x, y: torch.minimum(tensor(x), tensor(y))),
     "Max": _pairwise(max, lambda x, y: torch.maximum(tensor(x), tensor(y))),
     "MatMul": lambda a, x, y: x @ y, "Gemm": _gemm, "Einsum": lambda a, *xs: torch.einsum(a["equation"], *xs),
-    "Conv": _conv, "ConvTranspose": _conv_transpose, "MaxPool": _max_pool, "AveragePool": _avg_pool,
+    "Conv": conv, "ConvTranspose": conv_transpose, "MaxPool": max_pool, "AveragePool": avg_pool,
     "GlobalAveragePool": lambda a, x: x.mean(tuple(range(2, x.dim())), keepdim=True),
     "GlobalMaxPool": lambda a, x: x.amax(tuple(range(2, x.dim())), keepdim=True),
     "BatchNormalization": _batch_norm, "LayerNormalization": _layer_norm,
@@ -386,7 +299,7 @@ TABLE: dict[str, Operator] = {
     "Flatten": lambda a, x: x.reshape([math.prod(x.shape[: a.get("axis", 1)]), math.prod(x.shape[a.get("axis", 1) :])]),
     "Squeeze": _squeeze, "Unsqueeze": _unsqueeze, "Concat": _concat, "Split": _split, "Slice": _slice,
     "Gather": _gather, "GatherElements": lambda a, x, i: torch.gather(x, a.get("axis", 0), i), "Expand": _expand,
-    "Tile": lambda a, x, r: x.repeat(listed(r)), "Pad": _pad, "Where": _where, "Cast": _cast,
+    "Tile": lambda a, x, r: x.repeat(listed(r)), "Pad": pad, "Where": _where, "Cast": _cast,
     "CastLike": lambda a, x, y: tensor(x).to(y.dtype), "Identity": lambda a, x: x, "Dropout": lambda a, x, *_: x,
     "ReduceMean": _reduced(torch.mean), "ReduceSum": _reduced(torch.sum), "ReduceMax": _reduced(torch.amax),
     "ReduceMin": _reduced(torch.amin), "ReduceProd": _reduced(_each_axis(torch.prod)),

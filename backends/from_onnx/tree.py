@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from ogive.backends.from_onnx.flat import FlatGraph, FlatOperator, read_by
-from ogive.backends.from_onnx.ops import applied, tensor
+from ogive.backends.from_onnx.ops import applied
+from ogive.backends.from_onnx.values import tensor
 
 
 @dataclass

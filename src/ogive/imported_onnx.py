@@ -13,9 +13,9 @@ from torch import Tensor
 
 from ogive.backends.from_onnx.bounded import BoundedMemory
 from ogive.backends.from_onnx.flat import flatten
-from ogive.backends.from_onnx.ops import TYPES
 from ogive.backends.from_onnx.read import OnnxRefused, read_model
 from ogive.backends.from_onnx.tree import module_of
+from ogive.backends.from_onnx.values import TYPES
 from ogive.backends.from_torch.compare import TRIALS, random_input, tries
 from ogive.extras import needs
 from ogive.grammar.diagnostics import ArchError
