@@ -62,7 +62,7 @@ class SourceCompared:
         if self.faults:
             return "; ".join(self.faults[:3])
         if not self.sizes:
-            return "nothing could be compared"
+            return "nothing could be compared" + (f": the source says {self.refused}" if self.refused else "")
         apart = ", ".join(f"{share:.1e} in {kind}" for kind, share in self.apart.items())
         counts = f"{self.gradients} gradients" if self.gradients else "no gradients"
         alone = f"; the source does not run in float64 ({self.refused})" if not self.exact else ""
@@ -230,6 +230,13 @@ def _one(
         ComparedPair(f"output {i}", mine, other, lambda run, i=i: run.outputs[i])  # type: ignore[misc]
         for i, (mine, other) in enumerate(zip(got.outputs, expected.outputs, strict=True))
     ]
+    other_shapes = [
+        (i, m, o) for i, (m, o) in enumerate(zip(got.outputs, expected.outputs, strict=True)) if m.shape != o.shape
+    ]
+    if other_shapes:
+        i, m, o = other_shapes[0]
+        found.faults.append(f"output {i} has the shape {list(m.shape)}, not {list(o.shape)}, at {sizes}")
+        return True
     learned = [m.requires_grad and o.requires_grad for m, o in zip(got.outputs, expected.outputs, strict=True)]
     weights = [
         torch.randn(o.shape, generator=generator, dtype=dtype) if both else None

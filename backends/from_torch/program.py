@@ -39,6 +39,7 @@ class ProgramText:
     fixed: tuple[tuple[str, int, str], ...]  # sizes that the source fixed, and where it did
     notes: tuple[str, ...]
     inputs: tuple[Axes, ...]
+    left_out: int = 0  # results that are no tensors
 
     def parts(self, program: str, imports: str, body: str, what: str) -> str:
         """The Python file of the modules that stay."""
@@ -124,6 +125,7 @@ def program_text(
         format_text(text), renamed, stays, traced.stays, members,
         {name: [of[id(each)].values[id(each)] for each in held] for name, held in members.items()},
         {old: new for old, new in modules.items() if old != new}, tuple(traced.fixed), notes, inputs(traced),
+        traced.left_out,
     )  # fmt: skip
 
 

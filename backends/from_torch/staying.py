@@ -49,7 +49,10 @@ class Staying:
         observed, single = None, True
         nodes = max(nodes, self._counts.get(path, 1))
         if error.untraced:
-            observed, nodes, single = self._observed(path)
+            try:
+                observed, nodes, single = self._observed(path)
+            except Untraceable as later:
+                raise Untraceable(reason if "none of the sizes" in str(later) else str(later)) from error
         self.found = {each: held for each, held in self.found.items() if not each.startswith(f"{path}.")}
         self.found[path] = Outside(path, self.module.get_submodule(path), reason, place, nodes, observed, single=single)
         if observed is not None:

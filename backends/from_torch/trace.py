@@ -58,6 +58,7 @@ class Traced:
     names: dict[sympy.Expr, str]
     fixed: list[tuple[str, int, str]]
     stays: Mapping[str, Outside]
+    left_out: int = 0  # results that are no tensors
 
 
 def trace(
@@ -68,7 +69,10 @@ def trace(
     stays: Mapping[str, Outside],
 ) -> Traced:
     """Trace a module with free sizes; those of its modules that stay are one node each. Raises `Untraceable`."""
-    names = list(inspect.signature(module.forward).parameters)
+    try:
+        names = list(inspect.signature(module.forward).parameters)
+    except (TypeError, ValueError) as error:
+        raise Untraceable("its `forward` has no signature: import the module that was scripted or compiled") from error
     given = {**dict(zip(names, args, strict=False)), **kwargs}
     free = {name: _free(value, sizes.get(name)) for name, value in given.items()}
     entered: list[nn.Module] = []
@@ -113,9 +117,15 @@ def trace(
             inputs[node] = node.name
     _clean(graph)
     tensors = dict(held(module))
-    whole = {node: tensors[path] for node, path in found.items() if not tensors[path].dtype.is_floating_point}
+    whole = {
+        node: tensors[path]
+        for node, path in found.items()
+        if not (tensors[path].dtype.is_floating_point or tensors[path].dtype.is_complex)
+    }
     named = _named(inputs, given, sizes, places)
-    return Traced(_calls(graph, module), inputs, found, constants, _outputs(graph), whole, *named, stays)
+    (out,) = graph.find_nodes(op="output")
+    left_out = len([each for each in out.args[0] if not isinstance(each, Node)])
+    return Traced(_calls(graph, module), inputs, found, constants, _outputs(graph), whole, *named, stays, left_out)
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from importlib import metadata
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,7 @@ from ogive.grammar.formatter import format_text
 from ogive.grammar.source import Chunk, Span
 from ogive.mend import mend
 from ogive.model import Model
+from ogive.origin import licence
 
 Sizes = Mapping[str, Sequence[str | int | None]]
 
@@ -180,7 +180,12 @@ class Imported:
             "conditions": [self._condition(str(each)) for each in block.conditions],
             "fixed": [dict(zip(("size", "value", "source_line"), each, strict=True)) for each in self._found.fixed],
             "externs": [asdict(each) for each in self.externs],
-            "notes": [*self._found.notes, *self._unlearned(), *(self.verified.notes if self.verified else ())],
+            "notes": [
+                *self._found.notes,
+                *self._left_out(),
+                *self._unlearned(),
+                *(self.verified.notes if self.verified else ()),
+            ],
             "verify": self.verified.as_data() if self.verified is not None else None,
         }
 
@@ -193,6 +198,10 @@ class Imported:
             if text in line and (line.startswith("where") or " where " in line):
                 return {"expr": text, "why": f"`{name}` needs it", "line": number}
         return {"expr": text, "why": "what the blocks need together", "line": last}
+
+    def _left_out(self) -> list[str]:
+        found = self._found.left_out
+        return [f"results that are no tensors are left out ({found})"] if found else []
 
     def _unlearned(self) -> list[str]:
         """Rows of tables that the source leaves out of learning, and the program does not."""
@@ -312,7 +321,7 @@ def from_torch(
     """
     given, keywords = tuple(args), dict(kwargs or {})
     head = origin or f"Imported from {type(module).__module__}.{type(module).__qualname__}."
-    head += f"\nIts code is under {licence}." if (licence := _licence(type(module).__module__)) else ""
+    head += f"\nIts code is under {told}." if (told := licence(type(module).__module__)) else ""
     known: dict[str, tuple[str, int]] = {}
     while True:
         try:
@@ -336,23 +345,6 @@ def from_torch(
     if verify:
         imported.verify()
     return imported
-
-
-def _licence(module: str) -> str:
-    """The licence of the package that a class is from, as its metadata tell; nothing where they do not."""
-    top = module.partition(".")[0]
-    if top in ("ogive", "torch", "__main__"):
-        return ""
-    try:
-        told = metadata.metadata(top).json
-    except metadata.PackageNotFoundError:
-        return ""  # a file of the user's, or a package of another name
-    trove = [
-        str(each).rpartition(" :: ")[2] for each in told.get("classifier", ()) if str(each).startswith("License ::")
-    ]
-    short = str(told.get("license_expression") or told.get("license") or "").strip()
-    found = short if short and len(short) < 60 and "\n" not in short else trove[0] if trove else ""
-    return f"{found} ({top})" if found else ""
 
 
 def _checked(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from importlib import metadata
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
@@ -89,3 +90,20 @@ def _module_file(name: str) -> Path | None:
     places = [Path(place, *rest) for place in spec.submodule_search_locations or ()]
     files = [file for place in places for file in (place.with_suffix(".py"), place / "__init__.py")]
     return next((file for file in files if file.is_file()), None)
+
+
+def licence(module: str) -> str:
+    """The licence of the package that a class is from, as its metadata tell; nothing where they do not."""
+    top = module.partition(".")[0]
+    if top in ("ogive", "torch", "__main__"):
+        return ""
+    try:
+        told = metadata.metadata(top).json
+    except metadata.PackageNotFoundError:
+        return ""  # a file of the user's, or a package of another name
+    trove = [
+        str(each).rpartition(" :: ")[2] for each in told.get("classifier", ()) if str(each).startswith("License ::")
+    ]
+    short = str(told.get("license_expression") or told.get("license") or "").strip()
+    found = short if short and len(short) < 60 and "\n" not in short else trove[0] if trove else ""
+    return f"{found} ({top})" if found else ""

@@ -224,6 +224,12 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     again = invoked(run)
     assert again.exit_code == 1
     assert "is there already" in again.output
+    Path("bad.py").write_text("def net():\n    raise ValueError('none today')\n")
+    failed = invoked(["import", "./bad.py:net", "-i", "x=f32[b=2]", "-o", "bad.arch"])
+    assert failed.exit_code == 2
+    assert "`net` fails: ValueError: none today" in failed.output
+    assert "bad.py:2" in failed.output.replace("\n", "")
+    Path("bad.py").unlink()
     result = invoked([*run, "--force", "--no-verify"])
     assert result.exit_code == 0, result.output
     assert "nothing was compared" in result.output

@@ -201,3 +201,23 @@ def test_what_the_source_fixes_is_told_with_its_line() -> None:
         text = file.read().splitlines()
     assert {text[int(line) - 1].strip() for _, _, line in lines} == {
         'torch._assert(x.shape[3] == 9, "wide")  # type: ignore[no-untyped-call]', "return x * self.table"}  # fmt: skip
+
+
+class Telling(nn.Module):
+    """It gives more than tensors, and at one size something else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lin = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> dict[str, Any]:
+        y = self.lin(x)
+        return {"y": y if x.shape[0] != 3 else y.view(3, 2, 2), "name": "telling", "count": 3}
+
+
+def test_what_is_left_out_is_told_and_what_a_size_changes_is_a_difference() -> None:
+    sizes: Sizes = {"x": ["b", 4]}
+    with pytest.raises(ogive.ArchError, match=r"has the shape \[3, 4\], not \[3, 2, 2\]"):
+        ogive.from_torch(Telling().eval(), (torch.randn(2, 4),), sizes=sizes)
+    found = ogive.from_torch(Telling().eval(), (torch.randn(2, 4),), sizes=sizes, verify=False)
+    assert "results that are no tensors are left out (2)" in found.report["notes"]

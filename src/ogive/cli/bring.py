@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import re
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -194,7 +195,10 @@ def _made(path: str, factory: str, settings: dict[str, Any]) -> nn.Module:
         assert spec.loader is not None
         held = importlib.util.module_from_spec(spec)
         sys.modules[spec.name] = held
-        spec.loader.exec_module(held)
+        try:
+            spec.loader.exec_module(held)
+        except Exception as error:  # whatever the user's own code may raise
+            raise click.UsageError(f"`{path}` does not run: {_told(error)}") from None
     else:
         try:
             held = importlib.import_module(path)
@@ -209,6 +213,15 @@ def _made(path: str, factory: str, settings: dict[str, Any]) -> nn.Module:
         raise click.UsageError(
             f"`{factory}` is not made so: {error}; what needs a configuration is made by a factory of yours"
         ) from None
+    except Exception as error:  # whatever the user's own code may raise
+        raise click.UsageError(f"`{factory}` fails: {_told(error)}") from None
     if not isinstance(module, nn.Module):
         raise click.UsageError(f"`{factory}` gives a {type(module).__name__}, not a torch module")
     return module
+
+
+def _told(error: Exception) -> str:
+    """What a file of the user's raised, and in which of its lines."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}{place}"
