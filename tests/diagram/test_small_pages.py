@@ -8,10 +8,11 @@ from typing import Any, get_args
 
 import pytest
 
-from diagram.geometry_checks import inside, texts_apart
+from diagram.geometry_checks import crosses, inside, segments, shrunk, texts_apart, wires
 from diagram.subjects import ROOT
 from ogive.backends.diagram.diagram import Diagram, View, diagram
 from ogive.backends.diagram.figure.errors import DiagramError
+from ogive.backends.diagram.figure.geometry import Drawing, Text
 from ogive.backends.diagram.figure.page import LEAST, LEGIBLE, MARGIN, PIXELS, POINTS, SLIDE, TALL
 from ogive.backends.diagram.layout.sheets import bands
 from ogive.backends.diagram.layout.u_shape import encodes
@@ -36,6 +37,7 @@ FOUND = [
     ("examples/papers/orthogonal-conv.arch", "Figures", "overview", "85mm", {}),
     ("examples/whisper.arch", "WhisperTiny", "stack", "85mm", {}),
     ("examples/gemma2.arch", "Tiny", "stack", "85mm", {}),
+    ("examples/papers/raftmlp.arch", "RaftMLPS", "stack", "85mm", {"depth": 1}),
     ("examples/unet.arch", "UNet572", "maps", "85mm", {"at": {"h": 572, "w": 572}}),
 ]
 
@@ -61,6 +63,16 @@ def legible(made: Diagram, width: str) -> None:
         sizes = [float(size) for size in FONT.findall(text[2])]
         assert min(sizes) * across / box * POINTS >= least * enlarged - 0.02
         assert [*inside(sheet.drawing, MARGIN), *texts_apart(sheet.drawing)] == []
+        if made.view == "stack" and not any("overview" in note for note in labels(sheet.drawing)):
+            lines = [ends for wire in wires(sheet.drawing) for ends in segments(wire)]
+            said = [
+                item for item in sheet.drawing.items if isinstance(item, Text) and item.style in ("title", "legend")
+            ]
+            assert [item.text for item in said for a, b in lines if crosses(a, b, shrunk(item.box))] == []
+
+
+def labels(drawing: Drawing) -> list[str]:
+    return [item.text for item in drawing.items if isinstance(item, Text)]
 
 
 @pytest.mark.parametrize("case", sampled(ALL, 23), ids=" ".join)

@@ -276,7 +276,7 @@ class Stacked:
             yield Path(polygon((side + tip, y - 3), (side, y), (side + tip, y + 3)), "solid", change=edge.change)
         else:
             left = [shown[key][1] for key in self._around(edge.source) if key not in self._around(edge.target)]
-            y = max(min([a[1], *left]) - GAP / 2 - 3, b[3] + 8)
+            y = max(min([a[1], *left]) - GAP / 2 - 5, b[3] + 8)
             yield Path(rounded(((x, a[1]), (x, y), (to, y), (to, b[3]))), "wire", change=edge.change)
             yield Path(polygon((to - 3, b[3] + 6), (to, b[3]), (to + 3, b[3] + 6)), "solid", change=edge.change)
 
