@@ -28,7 +28,8 @@ def lstm(
         states, biased = [h[None], c[None]], len(weights) == 4
         made = torch.lstm(x, states, weights, biased, 1, 0.0, True, False, dim == 1)
         return made[0], made[1][0], made[2][0]
-    w, u, b, d = weights if len(weights) == 4 else (*weights, None, None)
+    w, u = weights[:2]
+    b, d = weights[2:] or (None, None)
     steps = []
     for a in F.linear(x, w, b).unbind(dim):
         write, erase, new, out = (a + F.linear(h, u, d)).chunk(4, -1)
@@ -47,7 +48,8 @@ def gru(
         biased, flags = len(weights) == 4, (1, 0.0, True, False, dim == 1)
         y, last = torch.gru(x, h[None], weights, biased, *flags)
         return y, last[0]
-    w, u, b, d = weights if len(weights) == 4 else (*weights, None, None)
+    w, u = weights[:2]
+    b, d = weights[2:] or (None, None)
     steps = []
     for a in F.linear(x, w, b).unbind(dim):
         r, z, n = a.chunk(3, -1)
@@ -67,7 +69,8 @@ def rnn_KIND(
         biased, flags = len(weights) == 4, (1, 0.0, True, False, dim == 1)
         y, last = torch.rnn_KIND(x, h[None], weights, biased, *flags)
         return y, last[0]
-    w, u, b, d = weights if len(weights) == 4 else (*weights, None, None)
+    w, u = weights[:2]
+    b, d = weights[2:] or (None, None)
     steps = []
     for a in F.linear(x, w, b).unbind(dim):
         h = torch.KIND(a + F.linear(h, u, d))
