@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import json
 import os
 import re
 import shutil
@@ -83,14 +84,37 @@ def test_commands_do_what_the_page_says(text: str, desk: Path) -> None:
         )
 
 
-@pytest.mark.parametrize("text", named(blocks("python")))
-def test_python_runs(text: str, desk: Path) -> None:
+# each block in a folder and with names of its own; what it prints stands between marks
+RUNS = """
+import json, os, sys
+for folder, text in json.load(sys.stdin):
+    os.chdir(folder)
+    sys.path[0] = folder
+    exec(compile(text, folder, "exec"), {"__name__": "__main__"})
+    print("\\0", flush=True)
+"""
+PYTHON = {
+    page: [(line, text) for other, line, text in blocks("python") if other == page]
+    for page in dict.fromkeys(page for page, _, _ in blocks("python"))
+}
+
+
+@pytest.mark.parametrize("page", PYTHON, ids=lambda page: str(page.relative_to(ROOT)))
+def test_python_runs(page: Path, tmp_path: Path) -> None:
+    """All blocks of a page, in one process."""
+    given = []
+    for line, text in PYTHON[page]:
+        shutil.copytree(ROOT / "examples", tmp_path / str(line) / "examples")
+        given.append((str(tmp_path / str(line)), text))
     done = subprocess.run(
-        [sys.executable, "-c", text], cwd=desk, env=environment(), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    for expected in re.findall(r"print\(.*\)\s*#> (.*)", text):
-        assert expected in done.stdout
+        [sys.executable, "-c", RUNS], cwd=tmp_path, env=environment(), input=json.dumps(given), capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    printed = done.stdout.split("\0")
+    assert done.returncode == 0, f"line {PYTHON[page][len(printed) - 1][0]}: {done.stderr}"
+    for (_, text), found in zip(PYTHON[page], printed, strict=False):
+        for expected in re.findall(r"print\(.*\)\s*#> (.*)", text):
+            assert expected in found
 
 
 @pytest.mark.parametrize("text", named(blocks("arch")))

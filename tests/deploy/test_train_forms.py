@@ -13,6 +13,7 @@ import ogive
 from deploy.folding import image, randomized
 from ogive.api import Model
 from ogive.model import DeployedModel
+from sampled import sampled
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 IMAGES = ((1, 3, 32, 32), (2, 3, 33, 47), (1, 3, 17, 64))
@@ -43,14 +44,20 @@ def gap(found: Tensor, wanted: Tensor) -> float:
     return float((found - wanted).abs().max() / wanted.abs().max())
 
 
-@pytest.mark.parametrize(("example", "shape"), [(name, shape) for name, shapes in SIZES.items() for shape in shapes])
+@pytest.mark.parametrize(
+    ("example", "shape"),
+    [
+        each if at % 3 == 0 else pytest.param(*each, marks=pytest.mark.slow)
+        for at, each in enumerate((name, shape) for name, shapes in SIZES.items() for shape in shapes)
+    ],
+)
 def test_train_and_deployed_form_agree(example: str, shape: tuple[int, ...]) -> None:
     _, _, net, used = forms(example)
     with torch.no_grad():
         assert gap(used(image(*shape)), net(image(*shape))) < 1e-10
 
 
-@pytest.mark.parametrize("example", list(SIZES))
+@pytest.mark.parametrize("example", sampled(SIZES))
 def test_float32_loses_at_most_twice_what_the_train_form_loses(example: str) -> None:
     source, folded, net, _ = forms(example)
     x = image(*SIZES[example][0])

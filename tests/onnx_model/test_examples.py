@@ -23,6 +23,7 @@ from ogive.backends.onnx_model.serialize.write import whole
 from ogive.backends.onnx_model.verify import choices
 from ogive.backends.onnx_model.verify import inputs as drawn
 from onnx_model.harness import array, by_reference, checked, difference, session
+from sampled import sampled
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FILES = sorted(EXAMPLES.glob("*.arch"))
@@ -85,7 +86,9 @@ def test_it_agrees_with_torch(name: str) -> None:
 # of the larger ones all but a sample are slow
 LARGE = {"gemma2", "clip", "bart", "whisper", "dit", "densenet", "efficientnet", "regnet", "inception_v3", "maxvit",
          "fpn", "mamba2", "wav2vec2", "mixtral", "rwkv", "sam_encoder", "yolo"}  # fmt: skip
-OTHERS = [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in NAMES]
+OTHERS = [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in NAMES[::2]] + [
+    pytest.param(name, marks=pytest.mark.slow) for name in NAMES[1::2]
+]
 
 
 @pytest.mark.parametrize("settings", [{"functions": True}, {"opset": 20}], ids=str)
@@ -100,7 +103,7 @@ def test_other_forms_agree_too(name: str, settings: dict[str, Any]) -> None:
         assert max(difference(y, z) for y, z in results) <= TOLERANCE
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sampled(NAMES))
 def test_the_file_names_what_the_source_names(name: str) -> None:
     model, _, proto = made(name)
     paths = {tensor.name for tensor in proto.graph.initializer}

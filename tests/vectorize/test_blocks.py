@@ -17,6 +17,7 @@ from ogive.compiler.ir_text.reader import read
 from ogive.compiler.ir_tools.verify import verify
 from ogive.compiler.passes.pipelines.lowering import lowered
 from onnx_model.harness import array, checked, difference, session
+from sampled import sampled
 
 COUNT = 3
 
@@ -150,7 +151,7 @@ KINDS = {"Each": (0, (COUNT, 5, 4), True), "Over": (1, (5, COUNT, 4), False), "M
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", BLOCKS)
+@pytest.mark.parametrize("name", sampled(BLOCKS, 2))
 def test_it_is_the_block_at_every_index(name: str, kind: str) -> None:
     made = program(name)
     axis, shape, stacked = KINDS[kind]
