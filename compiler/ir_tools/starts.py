@@ -17,6 +17,7 @@ from ogive.compiler.ir.types import FLOATS, TensorType
 from ogive.compiler.ir_tools.verify import weight_type
 from ogive.compiler.ops import OPS
 from ogive.compiler.ops.held import lost
+from ogive.compiler.ops.pointwise_facts import FAR
 from ogive.compiler.sizes import Size, Unknown, size
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.source import Span
@@ -143,7 +144,9 @@ def _result(node: Node, settings: Mapping[str, float], numbers: Mapping[str, flo
         return None
     try:
         if spec.pointwise is not None and len(given) == 1:
-            return spec.pointwise(dict(node.attrs)).value(given[0])
+            found = spec.pointwise(dict(node.attrs)).value(given[0])
+            # beyond `FAR` the facts of what grows as e^x stay where they are
+            return math.inf if abs(given[0]) > FAR and abs(found) >= math.exp(FAR) / 2 else found
         return BINARY[node.op](*given) if node.op in BINARY else None
     except OverflowError:
         return math.inf

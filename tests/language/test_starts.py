@@ -81,7 +81,8 @@ def test_an_override_is_looked_at_too() -> None:
 
 
 FORMULAS = [
-    "exp(constant[11.0])", "exp(constant[89.0])", "exp(constant[-100.0])", "exp(ones) * constant[24100.0]",
+    "exp(constant[11.0])", "exp(constant[89.0])", "exp(constant[800.0])", "exp(constant[-100.0])",
+    "exp(ones) * constant[24100.0]",
     "exp(ones) * constant[24112.0]", "1 / constant[1e-30] ** 2", "-exp(constant[88.0]) * 3",
     "constant[3e38] + constant[2e38]", "constant[3e38] - constant[2e38]", "constant[1e200] * constant[1e200]",
 ]  # fmt: skip
