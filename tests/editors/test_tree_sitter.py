@@ -1,0 +1,75 @@
+"""The grammar for editors that use tree-sitter: it reads what the language's parser reads, node by node."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, given, settings
+from tree_sitter import Language
+
+import random_trees as trees
+from editors.loose import loosened
+from editors.syntax_trees import FOLDER, indented, read, same
+from generated.program import program
+from generated.text import program_text
+from ogive.grammar import syntax as s
+from ogive.grammar.printer import unparse
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted(file for folder in ("examples", "stdlib") for file in (ROOT / folder).rglob("*.arch"))
+CORPUS = sorted((FOLDER / "test" / "corpus").glob("*.txt"))
+CASE = re.compile(r"={80}\n(.*)\n={80}\n\n((?:.*\n)*?)\n-{80}\n\n((?:[ (].*\n)+)\n?")
+
+
+def test_every_file_is_read_alike(grammar: Language) -> None:
+    for path in FILES:
+        same(path.read_text(encoding="utf-8"), grammar)
+
+
+def test_comments_and_breaks_change_nothing(grammar: Language) -> None:
+    for seed, path in enumerate(FILES[::3]):
+        same(loosened(path.read_text(encoding="utf-8"), random.Random(seed)), grammar)
+
+
+@settings(max_examples=50)
+@given(tree=trees.files())
+def test_every_tree_is_read_alike(tree: s.File, grammar: Language) -> None:
+    text = unparse(tree)
+    # for tree-sitter a zero ends the text, and `0.x` begins with the number `0.`, which no program says
+    assume(not re.search(r"\0|\d\.[A-Za-z_]", text))
+    same(text, grammar)
+
+
+@pytest.mark.parametrize("count", [50, pytest.param(5000, marks=pytest.mark.slow)])
+def test_random_programs_are_read_alike(count: int, grammar: Language) -> None:
+    for number in range(count):
+        text = program_text(program(f"editors/{number}"))
+        same(text if number % 2 else loosened(text, random.Random(number)), grammar)
+
+
+@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
+def test_the_corpus(path: Path, grammar: Language, rewrite: bool) -> None:
+    text = path.read_text(encoding="utf-8")
+    cases = CASE.findall(text)
+    if rewrite:
+        rule, line = "=" * 80, "-" * 80
+        made = (f"{rule}\n{title}\n{rule}\n\n{source}\n{line}\n\n{indented(read(source, grammar))}\n"
+                for title, source, _ in cases)  # fmt: skip
+        path.write_text("\n".join(made), encoding="utf-8")
+        return
+    assert len(cases) == text.count("=" * 80) // 2
+    for title, source, tree in cases:
+        assert indented(read(source, grammar)) == tree, title
+        if path.stem != "errors":
+            same(source, grammar)
+
+
+def test_the_generated_files_are_those_of_the_grammar() -> None:
+    sums = (FOLDER / "src" / "SHA256SUMS").read_text(encoding="utf-8").split("\n")
+    for line in filter(None, sums):
+        known, name = line.split()
+        assert hashlib.sha256((FOLDER / name).read_bytes()).hexdigest() == known, f"{name}: run ./generate"
