@@ -77,7 +77,9 @@ module.exports = grammar({
 
     // --- statements
 
-    _suite: ($) => choice(seq($._newline, $._indent, $.body, $._dedent), seq(alias($._inline, $.body), $._newline)),
+    // the last is read for the sake of texts that are being written, as are `bare` and `augmented`: the compiler refuses them
+    _suite: ($) =>
+      choice(seq($._newline, $._indent, $.body, $._dedent), seq(alias($._inline, $.body), $._newline), $._newline),
     body: ($) => repeat1($._statement),
     _inline: ($) => $._simple,
     _statement: ($) => choice(seq($._simple, $._newline), $.if, $.for, $.repeat, $.scan),
@@ -107,7 +109,6 @@ module.exports = grammar({
     _single: ($) => $._expression,
     _value: ($) => field("value", choice($._expression, alias($._several, $.tuple))),
     _several: ($) => seq($._expression, repeat1(seq(",", $._expression))),
-    // these two are read for the sake of texts that are being written: the compiler refuses them
     bare: ($) => $._list,
     augmented: ($) => seq($._list, field("operator", token(/(\*\*|\/\/|>>|[-+*\/%@|&])=/)), $._list),
     param: ($) => seq("param", $._weight),
