@@ -29,7 +29,8 @@ def test_each_query_finds_something(path: Path, grammar: Language) -> None:
     found = captured(path.stem, text, grammar)
     assert {name.split(".")[0] for name in found} >= {
         "folds": {"fold"}, "indents": {"indent"},
-        "highlights": {"keyword", "type", "string", "comment", "operator", "label"}, "locals": {"local"}, "tags": {"definition", "name"},
+        "highlights": {"keyword", "type", "string", "comment", "operator", "label"},
+        "locals": {"local"}, "tags": {"definition", "name"},
     }[path.stem]  # fmt: skip
     if path.stem == "tags":
         names = sorted(node.text.decode() for node in found["name"] if node.text)
