@@ -5,12 +5,17 @@ The pages keep their places beside the examples and sources that they link to: l
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from html import escape
 from pathlib import Path
+
+from playground import WHEELS, wheel
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md")
@@ -30,8 +35,23 @@ def staged(folder: Path) -> None:
             if path.is_file() and path.suffix in KINDS:
                 _copied(path, folder)
     _copied(ROOT / "src" / "ogive" / "codes.md", folder)
+    _playground(folder)
     for page in folder.rglob("*.md"):
         page.write_text(_linked(page.read_text(encoding="utf-8"), page.parent, folder), encoding="utf-8")
+
+
+def _playground(folder: Path) -> None:
+    """The page of the playground with its parts, all but what `playground.py` fetches."""
+    wheels = escape(json.dumps({name: wheel(name) for name in WHEELS}), quote=True)
+    page, parts = folder / "docs" / "playground.md", ROOT / "docs" / "site" / "playground"
+    app = (parts / "page.html").read_text(encoding="utf-8").replace("{wheels}", wheels)
+    text = page.read_text(encoding="utf-8").replace("<!-- playground -->\n", app)
+    page.write_text(f"---\nhide: [navigation, toc]\n---\n\n{text}", encoding="utf-8")
+    place = folder / "docs" / "playground"
+    place.mkdir()
+    for path in sorted(parts.iterdir()):
+        if path.suffix in (".js", ".css", ".py"):
+            shutil.copy(path, place / path.name)
 
 
 def _copied(path: Path, folder: Path) -> None:
@@ -70,7 +90,7 @@ def build(out: Path) -> None:
         settings = Path(name) / "mkdocs.yml"
         settings.write_text(f"docs_dir: {folder}\nsite_dir: {out.resolve()}\n{config}", encoding="utf-8")
         command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "-f", str(settings)]
-        subprocess.run(command, check=True)
+        subprocess.run(command, check=True, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"})
     shutil.copy(ROOT / "docs" / "llms.txt", out / "llms.txt")
 
 

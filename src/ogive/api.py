@@ -120,7 +120,8 @@ class Program(Kept):
 
         They share the classes of their blocks.
         """
-        wanted = [self.models[name] if name in self.models else self[name] for name in only or self.models]
+        found = [self[name] for name in only or self.models]
+        wanted = [each._model if isinstance(each, Block) else each for each in found]
         if not wanted:
             raise wrong(
                 "the file has no model", f"name a block and its statics: `program[{next(iter(self), 'Net')!r}](...)`"

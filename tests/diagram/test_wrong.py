@@ -35,6 +35,16 @@ def test_a_faulty_block_is_drawn_with_its_fault(text: str) -> None:
     assert "wrong" in made.text("svg")
 
 
+def test_a_block_that_calls_a_faulty_one_is_drawn_with_that_call_marked() -> None:
+    text = f"ogive 1\n{BROKEN['sizes']}\n\nblock B[d](x: [b, d]) -> [b, d]:\n    return x |> A as inner\n"
+    made = broken_diagrams(check_text(text + "\nmodel M = B[d=3]\n"), None)
+    assert list(made) == ["A", "B"]
+    assert "✗ inner" in [op.text for op in made["B"].figure.walk()]
+    assert violations(made["B"].figure) == []
+    for name in made:
+        assert made[name].text("html")
+
+
 def test_a_model_that_an_error_elsewhere_takes_away_is_not_said_to_be_missing(tmp_path: Path) -> None:
     path = tmp_path / "net.arch"
     path.write_text(f"{BROKEN['sizes']}\n\nmodel M = A[d=3]\n")

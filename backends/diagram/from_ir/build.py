@@ -240,7 +240,8 @@ class _Scope(Visitor[Drawn, Op]):
 
     def visit_call(self, frame: Drawn, node: Node, told: CallAttrs) -> Op:
         base, ins, outs, callee = frame.base, frame.ins, frame.outs, node.callee
-        assert callee is not None, node
+        if callee is None:
+            return replace(base, text=f"✗ {place_name(self.path + node.path)}", caption="has errors")
         sizes = {u: s.subs(self.sizes) if self.sizes else s for u, s in node.bindings}
         name = callee.block.rsplit(".", 1)[-1]
         place = place_name(self.path + node.path)

@@ -255,7 +255,8 @@ def _results(
         handed = {**sharing.weights(frame, instance, definition, span), **handed}
     instance.supplied = set(handed) if instance.supplied is None else instance.supplied & set(handed)
     given = tuple((name, frame.builder.use(value)) for name, value in handed.items())
-    told = CallAttrs(definition, use.bindings, "" if stateless else instance.path, given)
+    path = instance.path if definition is None or not stateless else ""  # that of a block with errors is drawn
+    told = CallAttrs(definition, use.bindings, path, given)
     made = frame.builder.node(
         told,
         tuple(None if t is None else frame.builder.use(t) for t in operands),
