@@ -80,7 +80,7 @@ def open_settings(node: Node) -> list[str]:
 
 def type_in_sizes(type: TensorType, sizes: Sizes) -> TensorType:
     """A type at other sizes."""
-    return TensorType(type.elem, tuple(replace(axis, size=axis.size.subs(sizes)) for axis in type.axes))
+    return TensorType(type.elem, tuple(axis.at(sizes) for axis in type.axes))
 
 
 def copied(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from ogive.compiler.sizes import Size
+from ogive.compiler.sizes import Size, Unknown, size
 
 FLOATS = ("float", "f16", "bf16", "f32", "f64")
 INTS = ("int", "i32", "i64")
@@ -31,6 +32,11 @@ class Axis:
     def labelled(self, label: str | None) -> Axis:
         return replace(self, label=label)
 
+    def at(self, sizes: Mapping[Unknown, Size]) -> Axis:
+        """The axis with sizes in the place of unknowns; a pack has the name of the one that it is there."""
+        length = self.size.subs(sizes)
+        return replace(self, size=length, pack=self.pack and pack_name(length, self.pack))
+
     @property
     def named(self) -> str:
         """The axis by its size, and by its label where that says something else: `n`, `h = 2*n`."""
@@ -42,6 +48,12 @@ class Axis:
         if self.pack is None:
             return str(self.size)
         return self.pack if self.pack == "..." else f"*{self.pack}"
+
+
+def pack_name(length: Size, otherwise: str) -> str:
+    """The name of the pack whose axes have this product: that of its unknown, so that two of one name are one."""
+    found = next(iter(length.unknowns)) if len(length.unknowns) == 1 else None
+    return found.name if found is not None and found.kind == "pack" and length == size(found) else otherwise
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ class Shown:
         sizes = dict(node.bindings)
 
         def here(type: TensorType) -> TensorType:
-            return type.with_axes(*(replace(axis, size=axis.size.subs(sizes)) for axis in type.axes))
+            return type.with_axes(*(axis.at(sizes) for axis in type.axes))
 
         under = f"{node.path}." if node.path else ""
         return [Seen(under + seen.path, here(seen.type), node.span) for seen in self.of_definition(node.callee)]

@@ -35,7 +35,7 @@ from ogive.compiler.ir.model import (
     Value,
 )
 from ogive.compiler.ir.substitute import type_in_sizes
-from ogive.compiler.ir.types import Axis, TensorType
+from ogive.compiler.ir.types import Axis, TensorType, pack_name
 from ogive.compiler.ir.weights import loops_in, weight_types
 from ogive.compiler.ir_tools.interpreter import Visitor
 from ogive.compiler.ir_tools.maybe import maybe
@@ -151,6 +151,9 @@ class _Check(Visitor[NodeContext, Iterable[str]]):
             yield f"the name {value.name} appears twice"
         self.names.add(value.name)
         known[value.name] = value
+        for axis in value.type.axes:
+            if axis.pack is not None and pack_name(axis.size, "") != axis.pack:
+                yield f"{value.name} has a pack {axis}, and its axes are {axis.size} together"
 
     def faults(self, node: Node, known: Mapping[str, Value]) -> Iterator[str]:
         faults = list(self.structure(node))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from ogive.compiler.ir.types import pack_name
 from ogive.compiler.sizes import Size, Unknown, size
 
 
@@ -84,7 +85,8 @@ class AxisPattern:
             )
 
         def moved(atom: Atom) -> Atom:
-            return Atom(atom.name, atom.size.subs(mapping), atom.pack)
+            length = atom.size.subs(mapping)
+            return Atom(atom.name, length, atom.pack and pack_name(length, atom.pack))
 
         return AxisPattern(tuple(map(at, self.inputs)), tuple(map(at, self.outputs)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 
 from generated import blocks
 from generated.dims import Dim, Type
@@ -240,15 +241,20 @@ def combined(scope: Scope) -> None:
     name = f"Twice{scope.rng.choice('ABC')}"
     known = next((b for b in program.blocks if b.name == name), None)
     if known is None:
-        typed = {"TwiceA": "F: block", "TwiceB": "F: [*s] -> [*s]", "TwiceC": "F: block = tanh"}[name]
+        # its pack may be called as one of the caller's, and be another; drawn apart, so that other draws stay
+        pack = Random(f"{program.seed}/{name}").choice(("s", "lead", "q"))
+        typed = {"TwiceA": "F: block", "TwiceB": f"F: [*{pack}] -> [*{pack}]", "TwiceC": "F: block = tanh"}[name]
         block = Block(name, [blocks.Static("F", typed, "F")])
         from generated.dims import Pack
         from generated.tree import Input, Output, Return
 
         ref, made = Ref("x"), Ref("y")
-        type = Type("float", (Pack("s"),))
+        type = Type("float", (Pack(pack),))
         block.inputs, block.outputs = [Input(ref, type)], [Output(type)]
-        block.body = [Let([made], ("F(", ref, ")"), [type], ("call",)), Return([("F(", made, ") + 0.5 * ", ref)])]
+        block.body = [
+            Let([made], ("F(", ref, ")"), [type], ("call",)),
+            Return([("F(", made, f") + 0.5 * ones[*{pack}] * ", ref)]),
+        ]
         block.result = [type]
         block.facts.add("generic")
         program.blocks.append(block)

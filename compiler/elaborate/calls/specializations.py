@@ -124,9 +124,11 @@ def abstract(
     packs: dict[str, tuple[Any, ...]] = {}
     for name, axes in match.packs.items():
         short = "s" if name == "..." else name
+        names = [short] if len(axes) == 1 else [f"{short}{i + 1}" for i in range(len(axes))]
         packs[name] = tuple(
             Axis(
-                taker.hole(axis.size, short if len(axes) == 1 else f"{short}{i + 1}", 1),  # type: ignore[arg-type]
+                # an unknown that is a pack has the name of the pack, by which graphs tell packs apart
+                taker.hole(axis.size, name if axis.pack is not None else names[i], 1),  # type: ignore[arg-type]
                 f"*{name}.{i}",
                 None if axis.pack is None else name,
             )

@@ -212,7 +212,7 @@ def _built(
         if at == _channels(row, operand):
             axes.append(Axis(size(statics[0])))
         else:
-            own.append(Unknown(f"s{at}", kind="size" if axis.pack is None else "pack"))
+            own.append(Unknown(*((f"s{at}",) if axis.pack is None else (axis.pack, 1, "pack"))))
             axes.append(Axis(size(own[-1]), pack=axis.pack))
     shape = row.shape([size(unknown) for unknown in statics], _groups(node))
     values = {
