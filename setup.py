@@ -1,4 +1,4 @@
-"""Shows five top-level folders inside the package, before setuptools looks for packages.
+"""Shows five top-level folders inside the package, before setuptools looks for packages, and README.md to an index.
 
 `src/ogive/grammar` and its siblings are links that this file makes, so git holds none and a clone needs no support
 for symbolic links: `pip install -e .` runs this file, and `python setup.py links` makes the links alone. On Windows
@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import sys
 import tarfile
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,10 @@ from setuptools.command.sdist import sdist
 
 ROOT = Path(__file__).resolve().parent
 FOLDERS = ("grammar", "compiler", "backends", "stdlib", "examples")
+# a link or a picture; or code, in which brackets and parentheses mean something else
+LINK = re.compile(
+    r"^```.*?^```$|`[^`\n]+`|(?P<bang>!?)\[(?P<words>[^\]]*)\]\((?P<to>[^)\s]+)\)", re.MULTILINE | re.DOTALL
+)
 
 
 def link(folder: str) -> None:
@@ -34,6 +40,21 @@ def link(folder: str) -> None:
         _winapi.CreateJunction(str(target), str(place))
     else:
         place.symlink_to(Path(os.pardir, os.pardir, folder), target_is_directory=True)
+
+
+def described() -> str:
+    """README.md for readers elsewhere: its links and pictures lead into the repository, at the tag of this version."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    repository = project["urls"]["Repository"]
+
+    def absolute(found: re.Match[str]) -> str:
+        target = found["to"]
+        if target is None or re.match(r"[a-z]+:|#", target):
+            return found[0]
+        form = "raw" if found["bang"] else "blob"
+        return f"{found['bang']}[{found['words']}]({repository}/{form}/v{project['version']}/{target})"
+
+    return LINK.sub(absolute, (ROOT / "README.md").read_text(encoding="utf-8"))
 
 
 class Links(Command):
@@ -81,4 +102,8 @@ class SourceArchive(sdist):
 
 for name in FOLDERS:
     link(name)
-setup(cmdclass={"links": Links, "sdist": SourceArchive})
+setup(
+    cmdclass={"links": Links, "sdist": SourceArchive},
+    long_description=described(),
+    long_description_content_type="text/markdown",
+)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import email
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -13,11 +15,13 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from readme_renderer import markdown
 
 from ogive.compiler.driver.workspace import check_text
 from ogive.version import VERSION
 
 ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 CARD = (ROOT / "docs" / "llms.txt").read_text(encoding="utf-8")
 MISTAKES = re.findall(r"(?ms)^### (\d+)\. ([^\n]*?) \((E\d{4})\)\nwrong:\n(.*?)^right:\n(.*?)(?=^### |\Z)", CARD)
 
@@ -45,9 +49,14 @@ def test_the_citation_says_the_version_of_the_package() -> None:
     assert said["cff-version"] == "1.2.0"
     assert said["version"] == VERSION
     assert said["license"] == "Apache-2.0"
-    data = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert data["version"] == VERSION
-    assert data["authors"] == [{"name": "The Ogive developers"}]
+    assert PROJECT["version"] == VERSION
+    assert PROJECT["authors"] == [{"name": "The Ogive developers"}]
+    extension = json.loads((ROOT / "editors" / "vscode" / "package.json").read_text(encoding="utf-8"))
+    grammar = json.loads((ROOT / "editors" / "tree-sitter-ogive" / "tree-sitter.json").read_text(encoding="utf-8"))
+    assert extension["version"] == grammar["metadata"]["version"] == VERSION
+    repository = PROJECT["urls"]["Repository"]
+    assert said["repository-code"] == extension["repository"]["url"] == repository
+    assert all(each.startswith(repository) for each in PROJECT["urls"].values())
 
 
 def test_what_a_release_must_fill_in_is_named() -> None:
@@ -57,6 +66,36 @@ def test_what_a_release_must_fill_in_is_named() -> None:
     for name in ("SECURITY.md", "CODE_OF_CONDUCT.md"):
         assert "PLACEHOLDER" in (ROOT / name).read_text(encoding="utf-8")
         assert name in page
+
+
+def test_an_index_shows_the_readme(tmp_path: Path) -> None:
+    """Its links and picture lead to files of the repository; `twine check` finds nothing, in wheel and sdist alike."""
+    tree, out = tmp_path / "tree", tmp_path / "out"
+    (tree / "src" / "ogive").mkdir(parents=True)
+    (tree / "src" / "ogive" / "__init__.py").touch()
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tree)
+    for kind in ("wheel", "sdist"):
+        build = f"from setuptools.build_meta import *; import sys; build_{kind}(sys.argv[1])"
+        subprocess.run([sys.executable, "-c", build, str(out)], cwd=tree, capture_output=True, check=True)
+    made = sorted(map(str, out.iterdir()))
+    assert len(made) == 2
+    check = [sys.executable, "-m", "twine", "check", "--strict", *made]
+    done = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (metadata,) = (tree / "src").glob("*.egg-info/PKG-INFO")
+    text = email.message_from_bytes(metadata.read_bytes()).get_payload(decode=True)
+    assert isinstance(text, bytes)
+    page = markdown.render(text.decode())
+    assert page is not None
+    links, pictures = re.findall(r'href="([^#"][^"]*)"', page), re.findall(r'src="([^"]*)"', page)
+    assert len(links) > 30
+    assert len(pictures) == 1
+    for form, found in (("blob", links), ("raw", pictures)):
+        for each in found:
+            start = f"{PROJECT['urls']['Repository']}/{form}/v{VERSION}/"
+            assert each.startswith(start), each
+            assert (ROOT / each.removeprefix(start)).is_file(), each
 
 
 @pytest.mark.slow
@@ -78,4 +117,5 @@ def test_two_builds_are_the_same_bytes(kind: str, tmp_path: Path) -> None:
         subprocess.run(command, cwd=tree, env=environment, capture_output=True, check=True)
         (path,) = out.iterdir()
         made.append(hashlib.sha256(path.read_bytes()).hexdigest())
+        subprocess.run([sys.executable, "-m", "twine", "check", "--strict", str(path)], capture_output=True, check=True)
     assert made[0] == made[1]
