@@ -5,11 +5,32 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from functools import cache
+from html import unescape
 from pathlib import Path
 
 import pytest
 
+from bench.browser import CHROMIUM, browser, served
+
 ROOT = Path(__file__).parents[1]
+GUIDES = ("playground", "tutorial", "scale", "deploy", "onnx", "import", "notebook", "comparison", "papers/index",
+          "gallery/index", "grammar", "from_pytorch", "bench", "decisions")  # fmt: skip
+
+
+@cache
+def ids(page: Path) -> set[str]:
+    """The places of a page that a link may name."""
+    return {unescape(each) for each in re.findall(r'\bid="([^"]+)"', page.read_text(encoding="utf-8"))}
+
+
+def test_the_comparison_has_measured_numbers_alone() -> None:
+    """Each number with a fraction or a unit stands in the page of the benches, whose commands measure it."""
+    measured = (ROOT / "docs" / "bench.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "comparison.md").read_text(encoding="utf-8")
+    found = re.findall(r"\b\d+\.\d+\b(?! \()|\b\d+ s\b", text)
+    assert len(found) >= 6
+    assert [number for number in found if number not in measured and f"{number}e+00" not in measured] == []
 
 
 @pytest.mark.slow
@@ -24,10 +45,29 @@ def test_the_site_is_whole_and_asks_for_nothing(tmp_path: Path) -> None:
         text = page.read_text(encoding="utf-8")
         assert not re.findall(r'<(?:script|img|iframe|source)[^>]*src="(?:https?:)?//', text), page
         assert not re.findall(r'<link[^>]*rel="(?:stylesheet|preconnect)"[^>]*href="(?:https?:)?//', text), page
-        for target in re.findall(r'<a [^>]*href="([^"#?]+)"', text):
-            if "://" not in target and not target.startswith("mailto:"):
-                assert (page.parent / target).resolve().exists(), (page, target)
+        for target, place in re.findall(r'<a [^>]*href="([^"#?:]*)#?([^"?:]*)"', text):
+            found = (page.parent / target).resolve() if target else page
+            assert found.exists(), (page, target)
+            assert not place or found.suffix != ".html" or unescape(place) in ids(found), (page, target, place)
     language = (out / "docs" / "language.html").read_text(encoding="utf-8")
     assert "Linear[d, 4*d](x)" in language
     assert (out / "llms.txt").read_bytes() == (ROOT / "docs" / "llms.txt").read_bytes()
     assert (out / "search" / "search_index.json").stat().st_size > 100_000
+    assert 'class="live"' in (out / "index.html").read_text(encoding="utf-8")
+    assert (out / "docs" / "grammar.html").read_text(encoding="utf-8").count("railroad-diagram") > 40
+    shown = set(re.findall(r'href="([^"#]+)"', (out / "index.html").read_text(encoding="utf-8")))
+    assert {f"docs/{name}.html" for name in GUIDES} <= shown
+    if CHROMIUM is not None:
+        _on_a_phone(out, [page.relative_to(out).as_posix() for page in pages], tmp_path)
+
+
+def _on_a_phone(site: Path, pages: list[str], folder: Path) -> None:
+    """No page is wider than the screen, none fails in its scripts, and all that is asked for is of the site."""
+    with served(site) as address, browser(folder) as page:
+        for turn, name in enumerate(sorted(pages)):
+            page.sized(390, 844, dark=turn % 2 == 1)
+            page.open(address + name)
+            if not name.endswith("live.html"):
+                assert page.run("document.documentElement.scrollWidth") <= 390, name
+        assert page.faults == []
+        assert [each for each in page.asked if not each.startswith((address, "data:", "about:"))] == []

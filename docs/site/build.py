@@ -1,5 +1,7 @@
 """The documentation as a site: `python docs/site/build.py OUT`, with `ogive[docs]`; nothing is fetched.
 
+`playground.py` beside it completes the playground, which does fetch.
+
 The pages keep their places beside the examples and sources that they link to: links work in the repository and here.
 """
 
@@ -12,10 +14,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
 
+from landing import landing, live
 from playground import WHEELS, wheel
+from railroads import page as grammar
+
+from notebook import page as notebook_page
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md")
@@ -36,17 +43,29 @@ def staged(folder: Path) -> None:
                 _copied(path, folder)
     _copied(ROOT / "src" / "ogive" / "codes.md", folder)
     _playground(folder)
+    docs = folder / "docs"
+    _rewritten(docs / "grammar.md", lambda text: text.replace("<!-- grammar -->\n", grammar()))
+    _rewritten(folder / "README.md", landing)
+    notebook = (docs / "notebook.ipynb").read_text(encoding="utf-8")
+    (docs / "notebook.md").write_text(notebook_page(notebook), encoding="utf-8")
+    (docs / "live.html").write_text(live(), encoding="utf-8")
+    for style in (ROOT / "docs" / "site").glob("*.css"):
+        shutil.copy(style, docs)
     for page in folder.rglob("*.md"):
         page.write_text(_linked(page.read_text(encoding="utf-8"), page.parent, folder), encoding="utf-8")
+
+
+def _rewritten(page: Path, change: Callable[[str], str]) -> None:
+    page.write_text(change(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def _playground(folder: Path) -> None:
     """The page of the playground with its parts, all but what `playground.py` fetches."""
     wheels = escape(json.dumps({name: wheel(name) for name in WHEELS}), quote=True)
-    page, parts = folder / "docs" / "playground.md", ROOT / "docs" / "site" / "playground"
+    parts = ROOT / "docs" / "site" / "playground"
     app = (parts / "page.html").read_text(encoding="utf-8").replace("{wheels}", wheels)
-    text = page.read_text(encoding="utf-8").replace("<!-- playground -->\n", app)
-    page.write_text(f"---\nhide: [navigation, toc]\n---\n\n{text}", encoding="utf-8")
+    head = "---\nhide: [navigation, toc]\n---\n\n"
+    _rewritten(folder / "docs" / "playground.md", lambda text: head + text.replace("<!-- playground -->\n", app))
     place = folder / "docs" / "playground"
     place.mkdir()
     for path in sorted(parts.iterdir()):
