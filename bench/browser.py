@@ -114,6 +114,10 @@ class Browser:
             sleep(0.02)
         return found
 
+    def close(self) -> None:
+        """Let it write what it must, and end."""
+        self._write({"id": 0, "method": "Browser.close", "params": {}})
+
     def sized(self, width: int, height: int, *, dark: bool = False) -> None:
         """The window of a desktop or a phone, and the scheme that its system prefers."""
         given = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
@@ -143,9 +147,13 @@ def browser(folder: Path) -> Iterator[Browser]:
     os.close(to_read)
     os.close(back_write)
     try:
-        yield Browser(to_write, back_read)
-    finally:
-        os.close(to_write)
-        process.terminate()
+        made = Browser(to_write, back_read)
+        yield made
+        made.close()
         process.wait(timeout=20)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        os.close(to_write)
         os.close(back_read)

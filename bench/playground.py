@@ -30,7 +30,7 @@ def checked(page: Browser, times: int) -> None:
 
 def cold(address: str) -> tuple[float, list[float]]:
     """Seconds to the first check in a fresh browser, and for checks after edits of a line."""
-    with tempfile.TemporaryDirectory() as folder, browser(Path(folder)) as page:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, browser(Path(folder)) as page:
         page.sized(1280, 900)
         page.open(address + PAGE)
         checked(page, 1)

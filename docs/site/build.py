@@ -21,6 +21,7 @@ from pathlib import Path
 from landing import landing, live
 from playground import WHEELS, wheel
 from railroads import page as grammar
+from tries import with_links
 
 from notebook import page as notebook_page
 
@@ -52,7 +53,9 @@ def staged(folder: Path) -> None:
     for style in (ROOT / "docs" / "site").glob("*.css"):
         shutil.copy(style, docs)
     for page in folder.rglob("*.md"):
-        page.write_text(_linked(page.read_text(encoding="utf-8"), page.parent, folder), encoding="utf-8")
+        tried = os.path.relpath(folder / "docs" / "playground.md", page.parent)
+        text = _linked(page.read_text(encoding="utf-8"), page.parent, folder)
+        page.write_text(with_links(text, Path(tried).as_posix()), encoding="utf-8")
 
 
 def _rewritten(page: Path, change: Callable[[str], str]) -> None:

@@ -154,6 +154,7 @@ find("format").addEventListener("click", async () => {
 });
 find("link").addEventListener("click", async () => {
   const to = linked(editor.text, location.href);
+  if (to === null) { find("said").textContent = "The program is too long for a link."; return; }
   history.replaceState(null, "", to);
   const copied = navigator.clipboard ? await navigator.clipboard.writeText(to).then(() => true, () => false) : false;
   find("said").textContent = copied ? "The link is copied: it holds the program." : "The address holds the program now.";

@@ -78,9 +78,7 @@ export class Desk {
   }
 
   fail(text) {
-    this.broken = location.protocol === "file:"
-      ? "A browser runs no worker from a file: serve the site, for example by python3 -m http.server."
-      : `The playground cannot start here: ${text}`;
+    this.broken = `The playground cannot start here: ${text}.`;
     this.said(this.broken);
     this.drop();
   }

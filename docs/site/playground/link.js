@@ -1,7 +1,9 @@
 // A link that holds a program: its UTF-8 in the letters of base64url, behind the `#` that no server is told.
 const LIMIT = 100000;  // characters of a program that a link may hold
 
+// The address; null where the program is too long.
 export function linked(text, address) {
+  if (text.length > LIMIT) return null;
   const bytes = new TextEncoder().encode(text);
   let binary = "";
   for (const byte of bytes) binary += String.fromCharCode(byte);
@@ -14,7 +16,7 @@ export function linked(text, address) {
 export function program(hash) {
   const found = /^#program=([^&]*)$/.exec(hash);
   if (!found) return {};
-  if (found[1].length > 2 * LIMIT) return {fault: "The program in this link is longer than the playground takes."};
+  if (found[1].length > 6 * LIMIT) return {fault: "The program in this link is longer than the playground takes."};
   try {
     const binary = atob(found[1].replaceAll("-", "+").replaceAll("_", "/"));
     return {text: new TextDecoder("utf-8", {fatal: true}).decode(Uint8Array.from(binary, each => each.charCodeAt(0)))};

@@ -4,7 +4,6 @@
 "use strict";
 const HERE = "vendor/", HOME = "/lib/ogive";
 const WHEELS = JSON.parse(new URL(self.location.href).searchParams.get("wheels") || "{}");
-importScripts(`${HERE}pyodide.js`);
 
 async function bytes(name) {
   const answer = await fetch(HERE + name);
@@ -64,6 +63,11 @@ function told(error) {
 
 async function start() {
   postMessage({state: "Starting Python"});
+  try {
+    importScripts(`${HERE}pyodide.js`);
+  } catch {
+    throw new Error("this site was built without it; docs/site/playground.py completes it");
+  }
   const [python, source, answers] = await Promise.all([
     loadPyodide({indexURL: HERE, packages: []}), bytes("ogive.zip"), bytes("../answers.py"),
   ]);
