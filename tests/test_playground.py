@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from importlib import import_module
@@ -77,16 +76,13 @@ def test_what_was_changed_on_the_way_is_refused(tmp_path: Path, monkeypatch: pyt
         made.fetched(tmp_path)
 
 
-def test_the_sources_suffice_without_any_other_package(tmp_path: Path) -> None:
+def test_the_sources_suffice_without_any_other_package() -> None:
     """Examples of the page are checked, shown, drawn and written by a bare Python: no torch, no onnx, no lark."""
-    script("playground").packed(tmp_path / "ogive.zip")
-    with zipfile.ZipFile(tmp_path / "ogive.zip") as archive:
-        archive.extractall(tmp_path / "home")
     code = f"""
 import json, sys
-sys.path[:0] = [{str(tmp_path / "home")!r}, {str(SITE / "playground")!r}]
+sys.path[:0] = [{str(ROOT / "src")!r}, {str(SITE / "playground")!r}]
 import answers
-for name in {["gpt2", "papers/mhc-lite"]!r}:
+for name in ["gpt2", "papers/mhc-lite"]:
     text = open({str(ROOT / "examples")!r} + f"/{{name}}.arch", encoding="utf-8").read()
     ask = lambda kind: json.loads(answers.answer(json.dumps({{"kind": kind, "text": text, "name": found["names"][0]}})))
     found = {{"names": [""]}}
@@ -96,12 +92,16 @@ for name in {["gpt2", "papers/mhc-lite"]!r}:
         told = ask(kind)
         assert not told["diagnostics"] and (told.get("text") or told.get("page")), (name, kind, told)
     assert ask("fmt")["text"] == text, name
-assert not {{"torch", "onnx", "numpy", "sympy", "lark"}} & set(sys.modules)
+print(json.dumps([each.__file__ for name, each in sys.modules.items() if name.startswith("ogive") and each.__file__]))
 """
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == 0, done.stderr[-2000:]
+    used = {Path(each).relative_to(ROOT / "src").as_posix() for each in json.loads(done.stdout)}
+    packed = {name for name, _ in script("playground").sources()}
+    assert used - packed == set()
+    assert {"ogive/grammar/tables.json", "ogive/stdlib/nn.arch", "ogive/examples/gpt2.arch"} <= packed
 
 
 def test_an_example_of_the_page_is_there() -> None:
@@ -167,6 +167,13 @@ def test_sizes_are_those_that_the_page_shows() -> None:
     assert ask("svg", GPT2, name="Tiny")["text"] == diagram(subjects(script("answers")._checked(GPT2))["Tiny"]).text(
         "svg"
     )
+
+
+def test_feature_maps_have_sides_that_fit() -> None:
+    text = (ROOT / "examples" / "unet.arch").read_text(encoding="utf-8")
+    for sizes in ({}, {"h": 7}, {"h": 572, "w": 572}):
+        assert "page" in ask("draw", text, name="UNet572", view="maps", sizes=sizes)
+    assert ask("draw", GPT2, name="GPT2", view="maps")["diagnostics"][0]["code"] == "E0831"
 
 
 SIZE = "document.querySelector('input[aria-label=\"Size n, as a number\"]')"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,6 @@ from ogive.grammar.render import render, to_json
 
 if TYPE_CHECKING:
     from ogive.api import Program
-    from ogive.backends.diagram.diagram import Diagram
     from ogive.compiler.driver.reports import BlockReport, ModelReport
 
 # beside the examples, so that a program may use one of them; the file itself is never read
@@ -30,6 +30,7 @@ PATH = str(Path(ogive.__file__).parent / "examples" / "playground.arch")
 SHOWN = "playground.arch"
 VIEWS = ("circuit", "overview", "stack", "maps")
 DEPTH = 3  # levels of blocks that a drawing may open: it has to be there within seconds
+SIDES = (64, 224, 256, 572)  # of the images of feature maps, of which the first that fits is drawn
 WORKSPACE = Workspace()
 
 Answer = dict[str, Any]
@@ -53,7 +54,7 @@ def check(text: str, asked: Mapping[str, Any]) -> Answer:
     program = _checked(text)
     rows: list[Answer] = [{"kind": "block", **_row(each)} for each in program.blocks]
     rows += [{"kind": "model", **_row(each), "parameters": each.parameters} for each in program.models.values()]
-    broken = [] if program.ok else [sketch.name for sketch in sketches(check_text(text, PATH))]  # anew: see `_diagram`
+    broken = [] if program.ok else [sketch.name for sketch in sketches(check_text(text, PATH))]  # anew: see `_drawn`
     return {
         "diagnostics": list(map(_told, program.diagnostics)),
         "ok": program.ok,
@@ -84,12 +85,12 @@ def show(text: str, asked: Mapping[str, Any]) -> Answer:
 
 def draw(text: str, asked: Mapping[str, Any]) -> Answer:
     """A page with the drawing of a block or model, in which sizes can be dragged; faults are marked in it."""
-    return {"diagnostics": [], "page": _diagram(text, asked).text("html")}
+    return {"diagnostics": [], "page": _drawn(text, asked, "html")}
 
 
 def svg(text: str, asked: Mapping[str, Any]) -> Answer:
     """The drawing alone, with numbers for the sizes that are given."""
-    return {"diagnostics": [], "text": _diagram(text, asked, numeric=True).text("svg")}
+    return {"diagnostics": [], "text": _drawn(text, asked, "svg")}
 
 
 def emit(text: str, asked: Mapping[str, Any]) -> Answer:
@@ -117,7 +118,7 @@ def _program(text: str) -> Program:
     return Program(program)
 
 
-def _diagram(text: str, asked: Mapping[str, Any], *, numeric: bool = False) -> Diagram:
+def _drawn(text: str, asked: Mapping[str, Any], form: str) -> str:
     from ogive.backends.diagram.diagram import diagram  # the first check does not wait for what draws
     from ogive.backends.diagram.figure.labels import size_label
     from ogive.backends.diagram.from_ir.numbers import open_sizes
@@ -130,15 +131,18 @@ def _diagram(text: str, asked: Mapping[str, Any], *, numeric: bool = False) -> D
     settings: dict[str, Any] = {"view": view, "depth": min(int(asked.get("depth", 0)), DEPTH)}
     found = subjects(program)
     if name in found:
-        at = {}
-        if numeric:  # the page calls sizes as drawings write them
-            given, sizes = _sizes(asked), open_sizes(found[name])
-            at = {each: given[label] for each in sizes if (label := in_line(size_label(each))) in given}
-        return diagram(found[name], at=at, **settings)
+        # the page calls sizes as drawings write them
+        sizes, given = open_sizes(found[name]), _sizes(asked) if form == "svg" or view == "maps" else {}
+        at = {each: given[label] for each in sizes if (label := in_line(size_label(each))) in given}
+        sides = [{"h": side, "w": side} for side in SIDES] if view == "maps" else []  # which feature maps must have
+        for numbers in (*(each | at for each in sides), *sides):
+            with suppress(ArchError):
+                return diagram(found[name], at=numbers, **settings).text(form)
+        return diagram(found[name], at=at, **settings).text(form)
     made = broken_diagrams(check_text(text, PATH), name, **settings)  # anew: a workspace forgets what failed
     if name not in made:
         raise unknown(f"no model or block `{name}` that can be drawn", "choose one of the list")
-    return made[name]
+    return made[name].text(form)
 
 
 def _name(asked: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ import {linked, program} from "./link.js";
 
 const root = document.getElementById("desk"), find = name => root.querySelector(`[data-part=${name}]`);
 const WAIT = 150;  // milliseconds without a key before a check
-const FIRST = "gpt2";
+const FIRST = "gpt2", MOST = 100;  // findings that are listed
 
 const editor = new Editor(find("editor"));
 const picture = new Picture(find("picture"), broken => {
@@ -25,7 +25,8 @@ const asked = kind => ({kind, text: editor.text, name: find("name").value, view:
 
 async function check() {
   const text = editor.text, begun = performance.now(), answer = await desk.ask(asked("check"));
-  if (!answer || text !== editor.text) return;
+  if (text !== editor.text || answer === undefined) return;
+  if (answer === null) return unchecked();
   checked = text;
   editor.mark(answer.diagnostics);
   list(answer.diagnostics);
@@ -36,10 +37,24 @@ async function check() {
   await look();
 }
 
+// What is known of another program says nothing of this one.
+function unchecked() {
+  editor.mark([]);
+  list([]);
+  Object.assign(find("verdict"), {textContent: "not checked"}).dataset.kind = "none";
+  rows([]);
+  choose(find("name"), []);
+  empty("Not checked.");
+}
+
 async function look() {
   if (tab === "findings") return;
   const text = editor.text, kind = {picture: "draw", show: "show", emit: "emit"}[tab];
-  if (!find("name").value) return empty("Nothing to show: the program has no block or model that is understood.");
+  if (!find("name").value) {
+    empty("Nothing to show: the program has no block or model that is understood.");
+    root.dataset.looked = String(Number(root.dataset.looked || 0) + 1);
+    return;
+  }
   const answer = await desk.ask(asked(kind));
   if (!answer || text !== editor.text) return;
   const wrong = answer.diagnostics.map(each => each.text).join("\n\n");
@@ -73,7 +88,8 @@ function list(found) {
   const told = counts.filter(([, n]) => n).map(([kind, n]) => `${n} ${kind}${n > 1 ? "s" : ""}`).join(", ");
   find("verdict").textContent = told || "no errors";
   find("verdict").dataset.kind = (counts.find(([, n]) => n) || ["none"])[0];
-  for (const each of found) {
+  if (found.length > MOST) element("p", `${found.length - MOST} more are not shown.`, place);
+  for (const each of found.slice(0, MOST)) {
     const row = element("div", "", place, {className: `problem ${each.severity}`});
     const where = element("button", each.here ? `${each.line}:${each.column} ${each.code}` : each.code, row,
       {type: "button", title: "Show the place"});

@@ -15,10 +15,10 @@ export class Desk {
     this.worker.onerror = event => { event.preventDefault(); this.fail(event.message || "the worker cannot be loaded"); };
   }
 
-  // The answer as data; null where a newer request of the kind has come, or where it was stopped.
+  // The answer as data; undefined where a newer request of the kind has come, null where it was stopped.
   ask(asked) {
     return new Promise(resolve => {
-      for (const old of this.waiting.filter(each => each.asked.kind === asked.kind)) old.resolve(null);
+      for (const old of this.waiting.filter(each => each.asked.kind === asked.kind)) old.resolve(undefined);
       this.waiting = this.waiting.filter(each => each.asked.kind !== asked.kind);
       this.waiting.push({id: ++this.count, asked, resolve});
       if (this.broken) { this.said(this.broken); this.drop(); }
