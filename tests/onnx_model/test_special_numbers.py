@@ -169,7 +169,7 @@ def test_integers_wrap_around_and_divide_downwards(elem: str) -> None:
     a, b = np.array(list(itertools.product(numbers, numbers)), kind).T.copy()
     a, b = a[b != 0], b[b != 0]
     codes = {f"x {op} y": elem for op in ("+", "-", "*", "//", "%")} | {"x < y": "bool", "x == y": "bool"}
-    found = all_of({code: f"{type}[n]" for code, type in codes.items()}, [f"{elem}[n]", f"{elem}[n]"])(a, b)
+    found = all_of({code: f"{given}[n]" for code, given in codes.items()}, [f"{elem}[n]", f"{elem}[n]"])(a, b)
     top = 2 ** (8 * np.dtype(kind).itemsize)
     for code, (theirs, ours) in found.items():
         assert (theirs == ours).all(), (code, a[theirs != ours], b[theirs != ours])
