@@ -33,6 +33,7 @@ block A(x: [b, d]) -> [b, d]:
     y = x |> relu
     return einsum["{WORDS} -> b d"](y)
 """
+SQUARES = "block f[n, m](x: [b, n*n], y: [b, m*m]) -> [b, n*n]:\n    return x + y\n"
 EXTERN = 'ogive 1\nextern block Mine[d](x: [b, d]) -> [b, d] = "os:system"\nmodel A = Mine[d=3]\n'
 
 
@@ -214,7 +215,14 @@ def test_a_reader_checks_drags_links_and_exports(tmp_path: Path) -> None:
         looked(page)
         assert page.run("document.title") != "run"
         assert page.run("desk.querySelectorAll('img, script:not([src])').length") == 0
+        # a proof that needs factors of a polynomial loads what finds them, which takes longer than a request may
+        typed(page, SQUARES)
+        looked(page)
+        assert "where n == m" in page.run("desk.querySelector('.problem.error pre').textContent")
+        assert any(each.endswith(".whl") for each in page.asked)
         # a link holds the program, whatever is in it
+        typed(page, HOSTILE)
+        looked(page)
         page.run("desk.querySelector('[data-part=link]').click()")
         assert page.until("location.hash") == script("tries").fragment(HOSTILE)
         page.run(f"location.hash = {script('tries').fragment(GPT2)!r}")

@@ -18,7 +18,7 @@ const desk = new Desk({
   said: text => { find("said").textContent = text; },
   busy: on => { find("cancel").hidden = !on; root.dataset.busy = on ? "1" : ""; },
 });
-let tab = "picture", timer = 0, checked = "";
+let tab = "picture", timer = 0, checked = null;
 
 const asked = kind => ({kind, text: editor.text, name: find("name").value, view: find("view").value,
   depth: Number(find("depth").value), sizes: picture.sizes});

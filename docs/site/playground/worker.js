@@ -12,7 +12,9 @@ async function bytes(name) {
 }
 
 // What only hard proofs need is loaded when it is imported: a request that cannot be waited for elsewhere in Python.
+let loading = 0;  // one package imports another
 function wheel(name) {
+  loading += 1;
   postMessage({state: `Loading ${name}`, loading: true});
   const asked = new XMLHttpRequest();
   asked.open("GET", HERE + WHEELS[name], false);
@@ -75,7 +77,7 @@ async function start() {
   python.unpackArchive(source, "zip", {extractDir: HOME});
   python.FS.writeFile(`${HOME}/answers.py`, answers);
   const names = python.toPy({home: HOME, wheels: Object.keys(WHEELS), load: wheel,
-    loaded: () => postMessage({state: "", loading: false})});
+    loaded: () => { loading -= 1; if (!loading) postMessage({state: "", loading: false}); }});
   python.runPython(FINDER, {globals: names});
   const answer = python.pyimport("answers").answer;
   self.onmessage = ({data}) => {
