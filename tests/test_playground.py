@@ -131,6 +131,7 @@ def test_findings_have_places_and_faulty_blocks_are_drawn() -> None:
 def test_every_text_is_answered(kind: str, text: str) -> None:
     for name in ("", "A", "no such name"):
         found = ask(kind, text, name=name, sizes={"b": 3, "<": 1}, depth=9, view="none")
+        assert ask(kind, text, name=name, depth=None, sizes=None) is not None
         assert found["diagnostics"] or set(found) & {"ok", "text", "page"}
 
 
@@ -210,6 +211,15 @@ def test_a_reader_checks_drags_links_and_exports(tmp_path: Path) -> None:
         assert page.run("desk.querySelector('.problem.error button').textContent") == "17:12 E0301"
         assert page.run("desk.querySelector('[data-part=gutter] .error').textContent") == "17"
         assert page.run("desk.querySelector('[data-part=back] .mark.error').textContent").startswith("x |> Linear")
+        # what a finding offers is written, and a program takes its one style
+        typed(page, GPT2.replace("p = scores", "p   =  scors"))
+        looked(page)
+        page.run("desk.dataset.checked = desk.dataset.looked = 0")
+        page.run("desk.querySelector('.problem.error button:last-of-type').click()")
+        looked(page)
+        assert page.run("desk.querySelector('[data-part=verdict]').textContent") == "no errors"
+        page.run("desk.querySelector('[data-part=format]').click()")
+        page.until(f"desk.querySelector('textarea').value === {json.dumps(GPT2)}")
         # what a program says is text
         typed(page, HOSTILE)
         looked(page)

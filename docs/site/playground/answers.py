@@ -128,7 +128,7 @@ def _drawn(text: str, asked: Mapping[str, Any], form: str) -> str:
 
     program, name = _checked(text), _name(asked)
     view: Any = asked.get("view") if asked.get("view") in VIEWS else "circuit"
-    settings: dict[str, Any] = {"view": view, "depth": min(int(asked.get("depth", 0)), DEPTH)}
+    settings: dict[str, Any] = {"view": view, "depth": min(max(int(asked.get("depth") or 0), 0), DEPTH)}
     found = subjects(program)
     if name in found:
         # the page calls sizes as drawings write them

@@ -18,7 +18,7 @@ const desk = new Desk({
   said: text => { find("said").textContent = text; },
   busy: on => { find("cancel").hidden = !on; root.dataset.busy = on ? "1" : ""; },
 });
-let tab = "picture", timer = 0, checked = null;
+let tab = "picture", timer = 0, checked = null, wanted = "";  // `wanted` may be away while its program is wrong
 
 const asked = kind => ({kind, text: editor.text, name: find("name").value, view: find("view").value,
   depth: Number(find("depth").value), sizes: picture.sizes});
@@ -117,9 +117,8 @@ function rows(all) {
 }
 
 function choose(select, names) {
-  const before = select.value;
   select.replaceChildren(...names.map(name => Object.assign(document.createElement("option"), {textContent: name})));
-  if (names.includes(before)) select.value = before;
+  if (names.includes(wanted)) select.value = wanted;
 }
 
 function turn(to) {
@@ -151,11 +150,16 @@ async function example(name) {
   if (!answer.ok) return;
   editor.text = await answer.text();
   picture.sizes = {};
+  wanted = "";
   await check();
 }
 
 find("example").addEventListener("change", event => example(event.target.value));
-find("name").addEventListener("change", () => { picture.sizes = {}; later("look"); });
+find("name").addEventListener("change", event => {
+  wanted = event.target.value;
+  picture.sizes = {};
+  later("look");
+});
 for (const part of ["view", "depth"]) find(part).addEventListener("change", () => later("look"));
 for (const button of root.querySelectorAll("[data-tab]")) button.addEventListener("click", () => turn(button.dataset.tab));
 find("cancel").addEventListener("click", () => desk.stop("Stopped."));
@@ -184,6 +188,7 @@ function opened() {
   if (found.text === undefined) return false;
   editor.text = found.text;
   picture.sizes = {};
+  wanted = "";
   check();
   return true;
 }
