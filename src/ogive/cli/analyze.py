@@ -10,7 +10,19 @@ import click
 
 from ogive.analyses import analyses_of
 from ogive.backends.analysis.chart import NoNumbersError, chart_html, chart_svg
-from ogive.cli.common import CHECKPOINT, EXTERN, FILE, FORCE, WEIGHTS, once, setting, size_number, split_target, targets
+from ogive.cli.common import (
+    CHECKPOINT,
+    EXTERN,
+    FILE,
+    FORCE,
+    WEIGHTS,
+    once,
+    progress,
+    setting,
+    size_number,
+    split_target,
+    targets,
+)
 from ogive.cli.given_data import DATA, LOSS, tensors
 from ogive.cli.target import one_model_of, sizes_for
 from ogive.compiler.analysis.frame.result import AnalysisResult
@@ -94,18 +106,19 @@ def command(
     if out is not None and out.suffix not in FORMATS:
         raise click.UsageError(f"`{out}`: a report ends in {', '.join(FORMATS)}")
     path, name = split_target(target)
-    model = one_model_of(path, name, once(map(setting, statics)), allow_extern)
-    try:
-        state = None if weights is None else model.load_weights(weights, map_)
-        numbers = sizes_for(model, path, once(map(size_number, sizes + more)))
-        asked = [names] if widths is None else [_checked_widths(names, widths, steps, seeds)]
-        found = analyses_of(model, asked, numbers, weights=state, data=tensors(data), loss=loss)
-    except WrongArgument as error:
-        raise click.UsageError(error.diagnostics[0].message) from None
-    if out is not None:
-        stamp = model.origin.stamp.by("analyze")
-        made = stamp.signed(_report(found, out), out.suffix[1:])
-        write({OutputFile(out, stamp): made}, model.inputs, force)
+    with progress(f"Analyzing {target}"):
+        model = one_model_of(path, name, once(map(setting, statics)), allow_extern)
+        try:
+            state = None if weights is None else model.load_weights(weights, map_)
+            numbers = sizes_for(model, path, once(map(size_number, sizes + more)))
+            asked = [names] if widths is None else [_checked_widths(names, widths, steps, seeds)]
+            found = analyses_of(model, asked, numbers, weights=state, data=tensors(data), loss=loss)
+        except WrongArgument as error:
+            raise click.UsageError(error.diagnostics[0].message) from None
+        if out is not None:
+            stamp = model.origin.stamp.by("analyze")
+            made = stamp.signed(_report(found, out), out.suffix[1:])
+            write({OutputFile(out, stamp): made}, model.inputs, force)
     if as_json:
         click.echo(_json(found))
     elif out is None:

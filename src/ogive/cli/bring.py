@@ -88,27 +88,28 @@ def command(
     if output.suffix != ".arch":
         raise click.UsageError(f"`{output}`: the program goes to a file that ends in .arch")
     settings = dict(_argument(text) for text in arguments)
-    from ogive.imported import SourceFactory, from_torch
-
     click.echo(f"running {path}", err=True)
-    module = _made(path, factory, settings)
-    if only is not None:
-        try:
-            module = module.get_submodule(only)
-        except AttributeError:
-            raise click.UsageError(f"`{factory}` has no submodule `{only}`") from None
-    if not train:
-        module.eval()
-    kwargs = {each: _tensor(elem, axes) for each, elem, axes in wanted}
-    sizes: dict[str, list[str | int | None]] = {each: [axis for axis, _ in axes] for each, _, axes in wanted}
-    title = name or "".join(part[:1].upper() + part[1:] for part in factory.split("_"))
     with progress("Importing"):
+        from ogive.imported import SourceFactory, from_torch
+
+        module = _made(path, factory, settings)
+        if only is not None:
+            try:
+                module = module.get_submodule(only)
+            except AttributeError:
+                raise click.UsageError(f"`{factory}` has no submodule `{only}`") from None
+        if not train:
+            module.eval()
+        kwargs = {each: _tensor(elem, axes) for each, elem, axes in wanted}
+        sizes: dict[str, list[str | int | None]] = {each: [axis for axis, _ in axes] for each, _, axes in wanted}
+        title = name or "".join(part[:1].upper() + part[1:] for part in factory.split("_"))
         imported = from_torch(
             module, (), kwargs, sizes, title, verify=not no_verify, strict=strict,
             origin=f"Imported from {source} by ogive import.",
         )  # fmt: skip
-    imported.made_by = SourceFactory(path, factory, settings, only or "", train)
-    _said(imported, imported.save(output, force=force))
+        imported.made_by = SourceFactory(path, factory, settings, only or "", train)
+        files = imported.save(output, force=force)
+    _said(imported, files)
 
 
 def _said(imported: Imported, files: tuple[Path, ...]) -> None:
@@ -143,7 +144,8 @@ def _graph(
     title = title if title.isidentifier() else f"Net{title}"
     with progress("Importing"):
         imported = from_onnx(path, title, sizes, verify=not no_verify)
-    _said(imported, imported.save(output, force=force))
+        files = imported.save(output, force=force)
+    _said(imported, files)
 
 
 def _input(text: str) -> tuple[str, str, list[tuple[str | int, int]]]:

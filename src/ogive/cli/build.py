@@ -19,6 +19,7 @@ from ogive.cli.common import (
     listed,
     once,
     progress,
+    say,
     setting,
     split_target,
     targets,
@@ -106,7 +107,7 @@ def command(
     if not out.absolute().parent.is_dir():
         raise click.UsageError(f"there is no folder `{out.parent}`")
     path, name = split_target(target)
-    with progress(f"Building {target}"):
+    with progress(f"Building {target}") as hear:
         given = Given(weights, map_, "build" if weights is None else "build --weights", force)
         one = out.suffix == ".onnx" or weights is not None
         models = (_one if one else model_of)(path, name, once(map(setting, statics)), allow_extern)
@@ -117,7 +118,8 @@ def command(
             files = _build_all(models, out, given, checks=not no_checks)
         elif out.suffix == ".onnx":
             fixed = sizes_of([setting(text) for text in sizes])
-            files = build_onnx(model, out, given, Asked(fixed, {}, dtype, opset, functions, taps, optional), verify)
+            asked = Asked(fixed, {}, dtype, opset, functions, taps, optional)
+            files = build_onnx(model, out, given, asked, verify, hear)
         else:
             files = _build(model, out, given, max_shard_size, checks=not no_checks)
     click.echo(f"wrote {listed(files)}")
@@ -144,7 +146,7 @@ def _after(
     made = model.deploy(recipe, weights=state, data=tensors(data), loss=loss)
     if any(step.lossy for step in made.passes.steps):
         difference = made.verify(model.torch().eval() if state is None else state)
-        click.echo(str(difference))
+        say(str(difference))
         if not allowed(model.name, difference, allow_lossy):
             raise click.ClickException(f"{model.name}: the result differs from its source; nothing is written")
     return made

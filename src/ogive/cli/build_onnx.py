@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from ogive.cli.common import say
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.source import Chunk, Span
 from ogive.model import DeployedModel, Model
@@ -45,8 +44,10 @@ def converted(model: Model, given: Given) -> dict[str, Tensor]:
     return model.load_weights(given.weights, given.map)
 
 
-def build_onnx(model: Model, out: Path, given: Given, asked: Asked, verify: bool) -> tuple[Path, ...]:
-    """Write the files, and say how far ONNX Runtime and torch are apart."""
+def build_onnx(
+    model: Model, out: Path, given: Given, asked: Asked, verify: bool, hear: Callable[[int, int], None]
+) -> tuple[Path, ...]:
+    """Write the files, and say how far ONNX Runtime and torch are apart. `hear` hears of bytes written."""
     net = _module(model, given) if verify or given.weights is None else None
     weights: nn.Module | dict[str, Tensor] | Path | None = net
     map_ = None
@@ -70,15 +71,14 @@ def build_onnx(model: Model, out: Path, given: Given, asked: Asked, verify: bool
             span = error.span or model.ir.definition.span or Span(Chunk(""), 0, 0)
             refuse((Diagnostic(error.code, f"{model.name}: {error.text}", span),))
             raise
-        click.echo("\n".join(report.lines))
+        say("\n".join(report.lines))
         if report.faults:
             raise click.ClickException("\n  ".join([f"{model.name}: nothing is written", *report.faults]))
 
-    with _told() as progress:
-        return export(
-            model, out, weights, map_, asked, command=given.command, inputs=given.files, force=given.force,
-            progress=progress, checked=checked,
-        )  # fmt: skip
+    return export(
+        model, out, weights, map_, asked, command=given.command, inputs=given.files, force=given.force,
+        progress=hear, checked=checked,
+    )  # fmt: skip
 
 
 def _module(model: Model, given: Given) -> nn.Module:
@@ -88,21 +88,6 @@ def _module(model: Model, given: Given) -> nn.Module:
     net = model.torch()
     net.load_state_dict(converted(model, given))
     return net
-
-
-@contextmanager
-def _told() -> Iterator[Callable[[int, int], None] | None]:
-    """A bar on a terminal while much is written."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    # rich takes longer to import than small models to write
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress
-
-    with Progress("writing", BarColumn(), DownloadColumn(), console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def sizes_of(given: Sequence[tuple[str, object]]) -> dict[str, int]:

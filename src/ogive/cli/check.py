@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from ogive.cli.common import EXTERN, SOURCES_OR_INPUT, colored, progress
+from ogive.cli.common import EXTERN, INPUT, SOURCES_OR_INPUT, colored, progress
 from ogive.cli.fix import fix
 from ogive.cli.project import files_or_all, without_ignored
 from ogive.compiler.driver.interpreter_limits import unpaused
@@ -22,7 +22,6 @@ from ogive.grammar.render import render
 from ogive.report import SCHEMA, as_data
 
 FORMATS = ("full", "concise", "json", "sarif", "github")
-INPUT = Path("-")
 OPERATIONS_HELP = "Limit of operations after unrolling; each 4,000 characters may take as many more."
 NESTING_HELP = "Limit of instances inside of instances."
 
@@ -92,7 +91,7 @@ def command(
     if watched:
         sys.exit(_watch(files, hints, operations, nesting, allow_extern))
     shape = "json" if as_json else output_format or "full"
-    with unpaused(), progress("Checking"):
+    with unpaused(), progress("Checking", files):
         workspace = Workspace()
         count = sum(fix(workspace, path, contracts, operations, nesting) for path in files) if fixes else 0
         programs = [

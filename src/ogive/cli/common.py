@@ -28,6 +28,8 @@ SHARDS = click.option(
     help="Beyond it OUT.safetensors is shards and OUT.safetensors.index.json.",
 )  # fmt: skip
 MEMORY = ("allocate memory", "out of memory", "Storage size calculation overflowed")  # what torch says of it
+WAITING = "ogive.cli.waiting"  # where a context keeps what is printed after the progress line
+PATIENCE = 2.0  # seconds before a terminal is told what goes on
 FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 
 
@@ -42,6 +44,7 @@ class Sources(click.Path):
         return super().convert(value, param, ctx)
 
 
+INPUT = Path("-")  # standard input
 SOURCES = Sources(exists=True, readable=True, path_type=Path)
 SOURCES_OR_INPUT = Sources(exists=True, readable=True, allow_dash=True, path_type=Path)
 
@@ -142,7 +145,7 @@ def _shown(plain: Callable[..., None]) -> Callable[..., None]:
 
     def show(message: Warning | str, *place: Any, **more: Any) -> None:
         if isinstance(message, ArchWarning):
-            click.echo(render(message.diagnostics), err=True)
+            say(render(message.diagnostics), err=True)
         else:
             plain(message, *place, **more)
 
@@ -190,27 +193,57 @@ def once(pairs: Iterable[tuple[str, T]]) -> dict[str, T]:
     return found
 
 
+def say(text: str | bytes, *, err: bool = False, nl: bool = True) -> None:
+    """Print a text; while a line tells of progress it waits, so that neither is written into the other."""
+    context = click.get_current_context(silent=True)
+    waiting = None if context is None else context.meta.get(WAITING)
+    if waiting is None:
+        click.echo(text, err=err, nl=nl)
+    else:
+        waiting.append(lambda: click.echo(text, err=err, nl=nl))
+
+
 @contextmanager
-def progress(doing: str) -> Iterator[None]:
-    """A line on a terminal for what takes longer than two seconds."""
-    if not sys.stderr.isatty():
-        yield
+def progress(doing: str, files: tuple[Path, ...] = ()) -> Iterator[Callable[[int, int], None]]:
+    """A line on a terminal for what takes longer than two seconds. What it gives hears of bytes written, and in all.
+
+    There is none while somebody types one of the `files`.
+    """
+    if not sys.stderr.isatty() or (INPUT in files and sys.stdin.isatty()):
+        yield lambda written, total: None
         return
-    done = threading.Event()
-    teller = threading.Thread(target=_tell, args=(doing, done), daemon=True)
+    said, done = [doing], threading.Event()
+    waiting: list[Callable[[], None]] = []
+    meta = click.get_current_context().meta
+    meta[WAITING] = waiting
+    teller = threading.Thread(target=_tell, args=(said, done), daemon=True)
     teller.start()
+
+    def hear(written: int, total: int) -> None:
+        said[0] = f"{doing}: {written / 1e6:,.0f} of {total / 1e6:,.0f} MB"
+
     try:
-        yield
+        yield hear
     finally:
         done.set()
         teller.join()
+        del meta[WAITING]
+        for each in waiting:
+            each()
 
 
-def _tell(doing: str, done: threading.Event) -> None:
-    if done.wait(2):
+def _tell(said: list[str], done: threading.Event) -> None:
+    if done.wait(PATIENCE):
         return
     # rich takes longer to import than most checks run
     from rich.console import Console
+    from rich.live import Live
+    from rich.spinner import Spinner
+    from rich.text import Text
 
-    with Console(stderr=True).status(f"{doing} ..."):
-        done.wait()
+    spinner = Spinner("dots")
+    with Live(spinner, console=Console(stderr=True), transient=True, redirect_stdout=False):
+        while True:
+            spinner.update(text=Text(f"{said[0]} ..."))
+            if done.wait(0.1):
+                return

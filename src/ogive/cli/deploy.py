@@ -20,6 +20,7 @@ from ogive.cli.common import (
     listed,
     once,
     progress,
+    say,
     setting,
     split_target,
     targets,
@@ -155,7 +156,7 @@ def _made(
     source = model.source
     state = source.torch().state_dict() if given.weights is None else source.load_weights(given.weights, given.map)
     difference = model.verify(state, **sizes)
-    click.echo(str(difference))
+    say(str(difference))
     if not allowed(model.name, difference, allow_lossy):
         raise click.ClickException(
             f"{model.name}: the result differs from its source{_meant(model)}; nothing is written"

@@ -13,7 +13,7 @@ from ogive.backends.diagram.diagram import View, diagram
 from ogive.backends.diagram.diff import Difference
 from ogive.backends.diagram.figure.errors import DiagramError
 from ogive.backends.diagram.figure.theme import THEMES
-from ogive.cli.common import FORCE, colored, split_target, targets
+from ogive.cli.common import FORCE, colored, progress, say, split_target, targets
 from ogive.cli.draw import program_of
 from ogive.compiler.ir.model import Definition, Model
 from ogive.grammar.render import render
@@ -50,20 +50,29 @@ def command(
     """
     if as_json and not scored:
         raise click.UsageError("--json goes with --score")
+    with progress(f"Comparing {old} with {new}"):
+        differs = _compared(old, new, out, scored, as_json, view, theme, force)
+    sys.exit(1 if differs else 0)
+
+
+def _compared(
+    old: str, new: str, out: Path | None, scored: bool, as_json: bool, view: View, theme: str, force: bool
+) -> bool:  # fmt: skip
+    """Print what differs, and draw it; whether anything does."""
     (first, name_a), (second, name_b) = _subjects(old), _subjects(new)
     pairs = _pairs((old, first.found, name_a), (new, second.found, name_b))
     if out is not None and len(pairs) != 1:
         raise click.UsageError(f"{len(pairs)} pairs do not fit in `{out}`: give OLD:NAME and NEW:NAME")
     if scored:
-        sys.exit(1 if _scored(pairs, as_json) else 0)
+        return _scored(pairs, as_json)
     differs = False
     for title, before, after in pairs:
         difference = Difference(before, after)
         differs |= bool(difference)
         if difference:
-            click.echo(title)
+            say(title)
             for line in str(difference).splitlines():
-                click.echo(click.style(f"  {line}", fg=COLOURS.get(line[0])) if colored() else f"  {line}")
+                say(click.style(f"  {line}", fg=COLOURS.get(line[0])) if colored() else f"  {line}")
         if out is not None:
             try:
                 made = difference.diagram(diagram(after, view=view, theme=theme)).bytes(
@@ -76,8 +85,8 @@ def command(
             write(
                 {OutputFile(out, stamp): stamp.signed(made, format)}, (*first.origin.files, *second.origin.files), force
             )
-            click.echo(f"wrote {out}")
-    sys.exit(1 if differs else 0)
+            say(f"wrote {out}")
+    return differs
 
 
 def _scored(pairs: list[tuple[str, Definition | Model, Definition | Model]], as_json: bool) -> bool:
@@ -90,11 +99,11 @@ def _scored(pairs: list[tuple[str, Definition | Model, Definition | Model]], as_
         flat = [deployed(each if isinstance(each, Model) else Model(title, each, (), ())) for each in (before, after)]
         found.append({"pair": title, **asdict(score(*flat))})
     if as_json:
-        click.echo(json.dumps(found[0] if len(found) == 1 else found, indent=2))
+        say(json.dumps(found[0] if len(found) == 1 else found, indent=2))
     else:
         for each in found:
             least = "" if each["exact"] else "at most "
-            click.echo(f"{each['pair']}: {least}{each['edits']} edits, similarity {each['similarity']:.4f}")
+            say(f"{each['pair']}: {least}{each['edits']} edits, similarity {each['similarity']:.4f}")
     return any(each["edits"] for each in found)
 
 

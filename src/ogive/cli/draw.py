@@ -23,7 +23,7 @@ from ogive.backends.diagram.from_ir.numbers import refuse_unknown_sizes
 from ogive.backends.diagram.from_ir.places import refuse_unknown
 from ogive.backends.diagram.layout.u_shape import encodes
 from ogive.backends.diagram.wrong import broken_diagrams
-from ogive.cli.common import EXTERN, FORCE, colored, once, progress, setting, size_number, split_target, targets
+from ogive.cli.common import EXTERN, FORCE, colored, once, progress, say, setting, size_number, split_target, targets
 from ogive.compiler.driver.workspace import CheckedProgram, check_text
 from ogive.compiler.ir.model import Definition, Model
 from ogive.drawn import subjects
@@ -91,7 +91,8 @@ def command(
       ogive draw gpt2.arch -o figures/
     """
     path, name = split_target(target)
-    program = program_of(path, allow_extern)
+    with progress(f"Checking {path}"):
+        program = program_of(path, allow_extern)
     options: dict[str, Any] = {"view": view, "depth": depth, "open": open_, "theme": theme, "weights": weights,
                                "fold": not unfold, "settings": settings, "sizes": sizes,
                                "direction": direction, "engine": engine, "width": width, "shape": shape,
@@ -253,9 +254,9 @@ def _write(diagrams: dict[str, Diagram], origins: dict[str, Origin], places: dic
         folder.mkdir(parents=True, exist_ok=True)
     write(files, next(iter(origins.values())).files, force)
     for place, (called, notes) in written.items():
-        click.echo(f"wrote {place}")
+        say(f"wrote {place}")
         for said in notes:
-            click.echo(f"note: {called} {said}", err=True)
+            say(f"note: {called} {said}", err=True)
 
 
 def _free(path: Path, number: int, taken: Collection[Path]) -> Path:

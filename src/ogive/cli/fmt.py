@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from ogive.cli.common import SOURCES_OR_INPUT, colored, progress
+from ogive.cli.common import INPUT, SOURCES_OR_INPUT, colored, progress, say
 from ogive.cli.fix import replace_file
 from ogive.cli.project import files_or_all
 from ogive.compiler.driver.interpreter_limits import unpaused
@@ -17,8 +17,6 @@ from ogive.grammar.diagnostics import ArchError, Diagnostic
 from ogive.grammar.files import decoded, read_source
 from ogive.grammar.formatter import format_text
 from ogive.grammar.render import render
-
-INPUT = Path("-")
 
 
 @click.command()
@@ -38,7 +36,7 @@ def command(files: tuple[Path, ...], check: bool, diff: bool) -> None:
       ogive fmt --check models/
       ogive fmt - < net.arch
     """
-    with unpaused(), progress("Formatting"):
+    with unpaused(), progress("Formatting", files):
         broken, changed = _format(files, check, diff)
     if files != (INPUT,):
         click.echo(_verdict(len(files), changed, broken, check or diff), err=diff)
@@ -52,19 +50,18 @@ def _format(files: tuple[Path, ...], check: bool, diff: bool) -> tuple[int, int]
         before = sys.stdin.buffer.read() if path == INPUT else path.read_bytes()
         after = _formatted(path, before)
         if isinstance(after, tuple):
-            click.echo(render(after, color=colored()).rstrip("\n"), err=True)
+            say(render(after, color=colored()).rstrip("\n"), err=True)
             broken += 1
             continue
         changed += after != before
         if diff:
-            click.echo(_difference(path, before, after), nl=False)
+            say(_difference(path, before, after), nl=False)
         elif path == INPUT and not check:
-            sys.stdout.buffer.write(after)
-            sys.stdout.buffer.flush()
+            say(after, nl=False)
         elif after != before:
             if not check:
                 replace_file(path, after, before)
-            click.echo(f"{'would change' if check else 'formatted'} {path}", err=path == INPUT)
+            say(f"{'would change' if check else 'formatted'} {path}", err=path == INPUT)
     return broken, changed
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ogive.api import Model
-from ogive.cli.common import EXTERN, once, setting, size_number, split_target, targets
+from ogive.cli.common import EXTERN, once, progress, setting, size_number, split_target, targets
 from ogive.cli.target import model_of, sizes_for
 from ogive.refusals import WrongArgument
 
@@ -30,8 +30,10 @@ def command(
     """
     path, name = split_target(target)
     numbers = once(map(size_number, sizes + more))
-    models = model_of(path, name, once(map(setting, statics)), allow_extern)
-    click.echo("\n".join(_shown(model, sizes_for(model, path, numbers)) for model in models), nl=False)
+    with progress(f"Reading {target}"):
+        models = model_of(path, name, once(map(setting, statics)), allow_extern)
+        text = "\n".join(_shown(model, sizes_for(model, path, numbers)) for model in models)
+    click.echo(text, nl=False)
 
 
 def _shown(model: Model, sizes: dict[str, int]) -> str:
