@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from bench.browser import CHROMIUM, browser, served
+from ogive.codes import sections
 
 ROOT = Path(__file__).parents[1]
+SOURCES = re.compile(r"\.(arch|py|toml|lark|json)\.html$")  # shown as they are
 GUIDES = ("playground", "tutorial", "scale", "deploy", "onnx", "import", "notebook", "comparison", "papers/index",
           "gallery/index", "grammar", "from_pytorch", "bench", "decisions")  # fmt: skip
 
@@ -50,6 +52,8 @@ def test_the_site_is_whole_and_asks_for_nothing(tmp_path: Path) -> None:
             assert found.exists(), (page, target)
             if place and found.suffix == ".html" and not place.startswith("program="):
                 assert unescape(place) in ids(found), (page, target, place)
+    codes = (out / "src" / "ogive" / "codes.html").read_text(encoding="utf-8")
+    assert all(f'<span id="{code}">' in codes for code in sections())
     language = (out / "docs" / "language.html").read_text(encoding="utf-8")
     assert "Linear[d, 4*d](x)" in language
     assert (out / "llms.txt").read_bytes() == (ROOT / "docs" / "llms.txt").read_bytes()
@@ -65,7 +69,9 @@ def test_the_site_is_whole_and_asks_for_nothing(tmp_path: Path) -> None:
 def _on_a_phone(site: Path, pages: list[str], folder: Path) -> None:
     """No page is wider than the screen, none fails in its scripts, and all that is asked for is of the site."""
     with served(site) as address, browser(folder) as page:
-        for turn, name in enumerate(sorted(pages)):
+        sources = [name for name in pages if SOURCES.search(name)]
+        assert len(sources) > 10
+        for turn, name in enumerate(sorted({*pages} - {*sources[1:]})):
             page.sized(390, 844, dark=turn % 2 == 1)
             page.open(address + name)
             if not name.endswith("live.html"):

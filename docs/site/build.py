@@ -21,6 +21,7 @@ from pathlib import Path
 from landing import landing, live
 from playground import WHEELS, wheel
 from railroads import page as grammar
+from sources import has_page, source_page
 from tries import with_links
 
 from notebook import page as notebook_page
@@ -43,6 +44,8 @@ def staged(folder: Path) -> None:
             if path.is_file() and path.suffix in KINDS:
                 _copied(path, folder)
     _copied(ROOT / "src" / "ogive" / "codes.md", folder)
+    codes = folder / "src" / "ogive" / "codes.md"
+    _rewritten(codes, lambda text: re.sub(r"(?m)^## ([EWH]\d{4}) ", r'<span id="\1"></span>\n\n\g<0>', text))
     _playground(folder)
     docs = folder / "docs"
     _rewritten(docs / "grammar.md", lambda text: text.replace("<!-- grammar -->\n", grammar()))
@@ -52,10 +55,11 @@ def staged(folder: Path) -> None:
     (docs / "live.html").write_text(live(), encoding="utf-8")
     for style in (ROOT / "docs" / "site").glob("*.css"):
         shutil.copy(style, docs)
+    for page in sorted(folder.rglob("*.md")):
+        page.write_text(_linked(page.read_text(encoding="utf-8"), page.parent, folder), encoding="utf-8")
     for page in folder.rglob("*.md"):
         tried = os.path.relpath(folder / "docs" / "playground.md", page.parent)
-        text = _linked(page.read_text(encoding="utf-8"), page.parent, folder)
-        page.write_text(with_links(text, Path(tried).as_posix()), encoding="utf-8")
+        page.write_text(with_links(page.read_text(encoding="utf-8"), Path(tried).as_posix()), encoding="utf-8")
 
 
 def _rewritten(page: Path, change: Callable[[str], str]) -> None:
@@ -83,7 +87,7 @@ def _copied(path: Path, folder: Path) -> None:
 
 
 def _linked(text: str, here: Path, folder: Path) -> str:
-    """Links to sources lead to copies of them; those to folders lead nowhere on a site and stay words."""
+    """Links to sources lead to pages of them; those to folders lead nowhere on a site and stay words."""
 
     def link(found: re.Match[str]) -> str:
         if found["code"]:
@@ -96,7 +100,12 @@ def _linked(text: str, here: Path, folder: Path) -> str:
         if source.is_file():
             if not place.exists():
                 _copied(source, folder)
-            return found[0]
+            if not has_page(source.name):
+                return found[0]
+            name = source.relative_to(ROOT).as_posix()
+            page = source_page(name, source.read_text(encoding="utf-8"))
+            place.with_name(f"{place.name}.md").write_text(page, encoding="utf-8")
+            return f"[{words}]({target.partition('#')[0]}.md)"
         return words
 
     return LINK.sub(link, re.sub(r"(?m)^```arch right$", "Right:\n\n```arch", text))

@@ -19,9 +19,9 @@ PICTURE = """<iframe class="live" src="docs/live.html" title="GPT-2, drawn by Og
 {
   const frame = document.querySelector("iframe.live");
   const follow = () => {
-    const inside = frame.contentDocument;  // none where the site is read from files
+    const inside = frame.contentDocument?.documentElement;  // none before it is there, and in a site of files
     const theme = document.body.dataset.mdColorScheme === "slate" ? "dark" : "light";
-    if (inside) inside.documentElement.dataset.theme = theme;
+    if (inside) inside.dataset.theme = theme;
   };
   frame.addEventListener("load", follow);
   new MutationObserver(follow).observe(document.body, {attributes: true, attributeFilter: ["data-md-color-scheme"]});

@@ -94,6 +94,7 @@ function list(found) {
     const where = element("button", each.here ? `${each.line}:${each.column} ${each.code}` : each.code, row,
       {type: "button", title: "Show the place"});
     where.addEventListener("click", () => editor.select(each));
+    element("a", "What is it?", row, {target: "_blank", href: new URL(`../../src/ogive/codes.html#${each.code}`, import.meta.url)});
     const mending = each.edits.filter(edit => edit.here);
     if (mending.length)
       element("button", mending.some(edit => edit.contract) ? "Mend (changes what it promises)" : "Mend", row,
