@@ -137,7 +137,7 @@ def test_a_watched_file_tells_what_is_new_and_gone(tmp_path: Path) -> None:
     path = tmp_path / "net.arch"
     path.write_text("block F(x: [b]) -> [b]:\n    return missing(x)\n")
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONUNBUFFERED": "1"}
-    command = [sys.executable, "-m", "ogive", "check", "--watch", str(path)]
+    command = [sys.executable, "-m", "ogive", "check", "--watch", str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as running:
         assert running.stdout is not None
         guard = Timer(60, running.kill)  # a line that never comes ends the test, not the machine
@@ -147,6 +147,17 @@ def test_a_watched_file_tells_what_is_new_and_gone(tmp_path: Path) -> None:
         path.write_text("block F(x: [b]) -> [b]:\n    return nowhere(x)\n")
         lines = [running.stdout.readline() for _ in range(4)]
         assert [line[:1] for line in lines[1:3]] == ["-", "+"], lines
+        new = tmp_path / "below" / "new.arch"
+        new.parent.mkdir()
+        (tmp_path / "draft").write_text("block G(x: [b]) -> [b]:\n    return elsewhere(x)\n")
+        (tmp_path / "draft").rename(new)
+        lines = [running.stdout.readline() for _ in range(3)]
+        assert "new.arch changed" in lines[0]
+        assert "`elsewhere`" in lines[1]
+        assert lines[2] == "2 files checked: 2 errors\n"
+        new.unlink()
+        lines = [running.stdout.readline() for _ in range(3)]
+        assert (lines[1][:1], lines[2]) == ("-", "1 file checked: 1 error\n")
         guard.cancel()
         running.kill()
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 
-from ogive.cli.common import EXTERN, INPUT, SOURCES_OR_INPUT, colored, progress
+from ogive.cli.common import EXTERN, INPUT, SOURCES_OR_INPUT, below, colored, progress
 from ogive.cli.fix import fix
-from ogive.cli.project import files_or_all, without_ignored
+from ogive.cli.project import NAMED, files_or_all, without_ignored
 from ogive.compiler.driver.interpreter_limits import unpaused
 from ogive.compiler.driver.workspace import CheckedProgram, Workspace, texts_of
 from ogive.compiler.elaborate.driver.session import NESTING, OPERATIONS
@@ -127,22 +127,27 @@ def _without_ignored(path: Path, named: Path | None, program: CheckedProgram) ->
 
 def _watch(files: tuple[Path, ...], hints: bool, operations: int, nesting: int, extern: bool) -> bool:
     """Check again after changes until the user ends it; whether there are errors then."""
-    from ogive.cli.watch import watch
+    from ogive.cli.watch import unhurried, watch
 
     workspace, read = Workspace(), set(files)
     last: list[Diagnostic] = []
+    context = click.get_current_context()
+    named: tuple[Path, ...] = context.meta[NAMED]
+    listed = unhurried(lambda: below(context, named, some=False))
 
     def check() -> list[Diagnostic]:
         with unpaused():
             found = []
-            for path in files:
+            for path in listed():
+                if path not in named and not path.exists():
+                    continue  # it went from its folder
                 program = _checked(workspace, path, None, operations, nesting, extern)
                 read.update(Path(place) for place, _ in texts_of(program))
                 found += without_ignored(path, list(program.diagnostics))
         last[:] = [each for each in found if hints or each.severity != "hint"]
         return list(last)
 
-    watch(check, lambda: read, lambda found: _verdict(found, len(files)))
+    watch(check, lambda: read, lambda found: _verdict(found, len(listed())), listed)
     return any(found.severity == "error" for found in last)
 
 

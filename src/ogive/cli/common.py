@@ -49,10 +49,10 @@ SOURCES = Sources(exists=True, readable=True, path_type=Path)
 SOURCES_OR_INPUT = Sources(exists=True, readable=True, allow_dash=True, path_type=Path)
 
 
-def below(context: click.Context, parameter: click.Parameter, given: tuple[Path, ...]) -> tuple[Path, ...]:
+def below(context: click.Context, given: tuple[Path, ...], some: bool = True) -> tuple[Path, ...]:
     """The files, and in place of a folder those below it; what begins with a dot is left out, links are not followed.
 
-    Raises `click.UsageError` for a folder without any.
+    Raises `click.UsageError` for a folder without any, where there must be `some`.
     """
     found: list[Path] = []
     for path in given:
@@ -63,7 +63,7 @@ def below(context: click.Context, parameter: click.Parameter, given: tuple[Path,
         for folder, folders, names in os.walk(path):
             folders[:] = [name for name in folders if not name.startswith(".")]
             inside += [Path(folder, name) for name in names if name.endswith(".arch") and not name.startswith(".")]
-        if not inside:
+        if not inside and some:
             raise click.UsageError(f"no *.arch files in `{path}`", context)
         found += sorted(inside)
     return tuple(dict.fromkeys(found))

@@ -28,12 +28,16 @@ def settings_here(path: Path) -> ProjectSettings:
         return settings_of(path)
 
 
+NAMED = "ogive.cli.named"  # where a context keeps what was named, before folders became files
+
+
 def files_or_all(context: click.Context, parameter: click.Parameter, given: tuple[Path, ...]) -> tuple[Path, ...]:
     """The files that were named, else those of the project, folders with what is below them."""
     found = given or settings_here(Path.cwd()).paths
     if not found:
         raise click.MissingParameter("", context, parameter)
-    return below(context, parameter, found)
+    context.meta[NAMED] = found
+    return below(context, found)
 
 
 def without_ignored(path: Path, diagnostics: list[Diagnostic]) -> list[Diagnostic]:

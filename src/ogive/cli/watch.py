@@ -18,21 +18,26 @@ PAUSE = 0.2  # seconds between two looks at the files
 Stamp = tuple[int, int] | None
 
 
-def changes(paths: Callable[[], Iterable[Path]], wait: Callable[[], object]) -> Iterator[list[Path]]:
+def changes(
+    paths: Callable[[], Iterable[Path]], wait: Callable[[], object], listed: Callable[[], Iterable[Path]] = lambda: ()
+) -> Iterator[list[Path]]:
     """The files that change from now on, each time that some did; without end. A file may go and come again.
 
-    What `paths` names later is looked at from then on.
+    What `paths` names later is looked at from then on; what `listed` names later is new, which is a change.
     """
-    return _changes({path: _stamp(path) for path in paths()}, paths, wait)
+    return _changes({path: _stamp(path) for path in paths()}, paths, wait, set(listed()), listed)
 
 
 def _changes(
-    before: dict[Path, Stamp], paths: Callable[[], Iterable[Path]], wait: Callable[[], object]
-) -> Iterator[list[Path]]:
+    before: dict[Path, Stamp], paths: Callable[[], Iterable[Path]], wait: Callable[[], object], known: set[Path],
+    listed: Callable[[], Iterable[Path]],
+) -> Iterator[list[Path]]:  # fmt: skip
     while True:
         wait()
-        now = {path: _stamp(path) for path in {*before, *paths()}}
-        changed = [path for path, stamp in now.items() if before.get(path, stamp) != stamp]
+        new = set(listed()) - known
+        known |= new
+        now = {path: _stamp(path) for path in {*before, *paths(), *new}}
+        changed = [path for path, stamp in now.items() if path in new or before.get(path, stamp) != stamp]
         before = now
         if changed:
             yield sorted(changed)
@@ -44,6 +49,23 @@ def _stamp(path: Path) -> Stamp:
     except OSError:
         return None
     return status.st_mtime_ns, status.st_size
+
+
+def unhurried(look: Callable[[], tuple[Path, ...]]) -> Callable[[], tuple[Path, ...]]:
+    """As `look`, which goes through folders, but for at most a twentieth of the time; what it found last meanwhile."""
+    found: list[tuple[Path, ...]] = []
+    due = 0.0
+
+    def seen() -> tuple[Path, ...]:
+        nonlocal due
+        begun = time.monotonic()
+        if not found or begun >= due:
+            found[:] = [look()]
+            ended = time.monotonic()
+            due = ended + 19 * (ended - begun)
+        return found[0]
+
+    return seen
 
 
 def difference(before: Iterable[Diagnostic], after: Iterable[Diagnostic]) -> tuple[list[Diagnostic], list[Diagnostic]]:
@@ -71,9 +93,10 @@ def watch(
     check: Callable[[], list[Diagnostic]],
     paths: Callable[[], Iterable[Path]],
     verdict: Callable[[list[Diagnostic]], str],
+    listed: Callable[[], Iterable[Path]] = lambda: (),
 ) -> None:
     """Check now and after each change, until the user ends it by Ctrl-C."""
-    seen = changes(paths, lambda: time.sleep(PAUSE))  # from before the first check: nothing is missed
+    seen = changes(paths, lambda: time.sleep(PAUSE), listed)  # from before the first check: nothing is missed
     known = check()
     _say("", known, verdict(known))
     try:
