@@ -52,6 +52,7 @@ def test_the_site_is_whole_and_asks_for_nothing(tmp_path: Path) -> None:
             assert found.exists(), (page, target)
             if place and found.suffix == ".html" and not place.startswith("program="):
                 assert unescape(place) in ids(found), (page, target, place)
+    assert (out / "docs" / "notebook.html").read_text(encoding="utf-8").count('class="cell"') >= 4
     codes = (out / "src" / "ogive" / "codes.html").read_text(encoding="utf-8")
     assert all(f'<span id="{code}">' in codes for code in sections())
     language = (out / "docs" / "language.html").read_text(encoding="utf-8")
