@@ -11,6 +11,7 @@ from torch import Tensor
 from ogive.backends.compared.inputs import KINDS
 from ogive.backends.weight_conversion.run import convert
 from ogive.backends.weight_conversion.verify import Deviation, verify
+from ogive.compiler.passes.conversion.result import Passed, PassError
 from ogive.compiler.passes.pipelines.registry import Deployed
 
 
@@ -29,6 +30,8 @@ def verified(
         if not steps and len(passes.steps):
             continue
         part = Deployed(source, steps)
+        if steps and steps[0].compared_at and not inputs:
+            sizes = {**sizes, **_at(steps[0], sizes)}
         if steps and steps[0].lossy:
             lost = verify(part.conversion, state, inputs or data, sizes if not data else {}, kinds=KINDS[:1])
             found.append(replace(lost, lossy=steps[0].lossy, tolerance=steps[0].tolerance))
@@ -38,6 +41,7 @@ def verified(
             found.append(verify(part.conversion, state, inputs, sizes))
         if high < len(passes.steps):
             state, source = convert(part.conversion, state, None), part.model
+            sizes = {name: number for name, number in sizes.items() if name not in dict(steps[-1].compared_at)}
     return max(found, key=lambda each: (not each.within, not each.lossy, each.relative))
 
 
@@ -45,8 +49,17 @@ def _bounds(passes: Deployed) -> Sequence[int]:
     """Where something else is compared: at a pass with a reference, at a lossy one and behind it."""
     found = {0, len(passes.steps)}
     for at, step in enumerate(passes.steps):
-        if step.lossy:
+        if step.lossy or step.compared_at:
             found |= {at, at + 1}
         elif step.reference is not None:
             found.add(at)
     return sorted(found)
+
+
+def _at(step: Passed, sizes: Mapping[str, int]) -> dict[str, int]:
+    """The sizes of the source at which a step is compared; raises `PassError` where others are asked for."""
+    at = dict(step.compared_at)
+    for name, number in at.items():
+        if sizes.get(name, number) != number:
+            raise PassError("E0810", f"source and result are compared where `{name}` is {number}, not {sizes[name]}")
+    return at

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ogive.compiler.ir.model import Const, Node
+from ogive.compiler.ir.model import Const, Node, Operand
 from ogive.compiler.ir.substitute import Fresh
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ir_tools.unchecked_rules import Trusting
@@ -24,15 +24,15 @@ class Building:
     nodes: list[Node] = field(default_factory=list)
     span: Span | None = None
 
-    def op(self, name: str, *inputs: str | int | float | Size | None, **statics: Any) -> str:
+    def op(self, name: str, *inputs: Operand | int | float | Size, **statics: Any) -> str:
         """A new operation; the name of its first result."""
         return self.ops(name, *inputs, **statics)[0]
 
-    def ops(self, name: str, *inputs: str | int | float | Size | None, **statics: Any) -> tuple[str, ...]:
+    def ops(self, name: str, *inputs: Operand | int | float | Size, **statics: Any) -> tuple[str, ...]:
         """A new operation; the names of its results."""
         spec = OPS[name]
         given = {static.name: statics.get(static.name, static.default) for static in spec.statics}
-        operands = tuple(x if isinstance(x, str | None) else Const(x) for x in inputs)
+        operands = tuple(x if isinstance(x, str | Const | None) else Const(x) for x in inputs)
         types: list[Any] = [self.types[x] if isinstance(x, str) else x for x in operands]
         results, attrs = spec.rule(Trusting(), given, types)
         values = tuple(self.fresh.value(result, "") for result in results)

@@ -38,6 +38,7 @@ class Passed:
     # where the result is not what the source computes: of the source to itself, with weights by which it does
     reference: Callable[[], Conversion] | None = None
     lossy: str = ""  # the pass, where the result is near the source, and no more
+    compared_at: tuple[tuple[str, int], ...] = ()  # sizes of the source, for a result that is like it there alone
     tolerance: float = 0.0  # the share of the largest number of an output that a lossy pass may lose
 
 

@@ -19,6 +19,7 @@ from ogive.compiler.passes.growth.features import merge_features
 from ogive.compiler.passes.growth.interpolate import interpolate
 from ogive.compiler.passes.growth.subspace import subspace
 from ogive.compiler.passes.growth.widen import widen
+from ogive.compiler.passes.operators.to_operator import to_operator
 from ogive.compiler.passes.pipelines.calls import PassCall, checked
 from ogive.compiler.passes.pipelines.simple import fused, simplified, specialize
 from ogive.compiler.passes.posets.pool import poset_pool
@@ -52,6 +53,7 @@ PASSES: Mapping[str, Callable[..., Passed]] = MappingProxyType(
         "simplify": simplified,
         "specialize": specialize,
         "subspace": subspace,
+        "to_operator": to_operator,
         "widen": widen,
     }
 )
