@@ -10,9 +10,11 @@ from torch import Tensor
 
 from ogive.backends.compared.inputs import KINDS
 from ogive.backends.weight_conversion.run import convert
-from ogive.backends.weight_conversion.verify import Deviation, verify
+from ogive.backends.weight_conversion.verify import Deviation, fixed_sizes, verify
 from ogive.compiler.passes.conversion.result import Passed, PassError
 from ogive.compiler.passes.pipelines.registry import Deployed
+
+REFINED = 2  # how many times as many points a grid has as at the base, where what follows is compared
 
 
 def verified(
@@ -24,24 +26,26 @@ def verified(
     What a lossy pass loses is measured by itself: on the inputs, else on the data, else on numbers that are centred.
     """
     found: list[Deviation] = []
-    source = passes.source
+    source, finer = passes.source, set[str]()
     for low, high in pairwise(_bounds(passes)):
         steps = passes.steps[low:high]
         if not steps and len(passes.steps):
             continue
         part = Deployed(source, steps)
+        told = {**{name: REFINED for name in finer if name not in fixed_sizes(source, part.model)}, **sizes}
         if steps and steps[0].compared_at and not inputs:
-            sizes = {**sizes, **_at(steps[0], sizes)}
+            told = {**told, **_at(steps[0], sizes)}
         if steps and steps[0].lossy:
-            lost = verify(part.conversion, state, inputs or data, sizes if not data else {}, kinds=KINDS[:1])
+            lost = verify(part.conversion, state, inputs or data, told if not data else {}, kinds=KINDS[:1])
             found.append(replace(lost, lossy=steps[0].lossy, tolerance=steps[0].tolerance))
         elif steps and (reference := steps[0].reference) is not None:
-            found.append(verify(part.conversion, convert(reference(), state, None), inputs, sizes))
+            found.append(verify(part.conversion, convert(reference(), state, None), inputs, told))
         else:
-            found.append(verify(part.conversion, state, inputs, sizes))
+            found.append(verify(part.conversion, state, inputs, told))
         if high < len(passes.steps):
             state, source = convert(part.conversion, state, None), part.model
-            sizes = {name: number for name, number in sizes.items() if name not in dict(steps[-1].compared_at)}
+            finer |= dict(steps[-1].compared_at).keys()
+            sizes = {name: number for name, number in sizes.items() if name not in finer}
     return max(found, key=lambda each: (not each.within, not each.lossy, each.relative))
 
 

@@ -94,7 +94,7 @@ def verify(
     """
     state = {path: tensor.detach().cpu() for path, tensor in state.items()}
     source, result = conversion.source, conversion.result
-    fixed = _fixed(source, result)
+    fixed = fixed_sizes(source, result)
     for name, number in (sizes or {}).items():
         if fixed.get(name, number) != number:
             raise PassError("E0810", f"`{name}` is {fixed[name]} in the result, not {number}")
@@ -200,7 +200,7 @@ def _outputs(module: nn.Module, inputs: Sequence[Tensor]) -> list[Tensor]:
     return [made] if isinstance(made, Tensor) else [y for y in made if isinstance(y, Tensor)]
 
 
-def _fixed(source: Model, result: Model) -> dict[str, int]:
+def fixed_sizes(source: Model, result: Model) -> dict[str, int]:
     """The sizes that passes have made numbers: at those the result is defined."""
     sides = zip(source.definition.graph.inputs, result.definition.graph.inputs, strict=True)
     pairs = [pair for a, b in sides for pair in zip(a.type.axes, b.type.axes, strict=True)]

@@ -9,7 +9,7 @@ import numpy as np
 
 from ogive.backends.onnx_model.ops.attention import attention, empty_rows
 from ogive.backends.onnx_model.ops.context import Args, Context, Lowering
-from ogive.backends.onnx_model.ops.operands import number, numbers, operand, optional, padded, unsqueezed
+from ogive.backends.onnx_model.ops.operands import known, number, numbers, operand, optional, padded, unsqueezed
 from ogive.backends.onnx_model.ops.pools import LOWER as POOLS
 from ogive.backends.onnx_model.ops.pools import to_size
 from ogive.compiler.ir.model import Node
@@ -47,36 +47,37 @@ def _kernel(ctx: Context, node: Node) -> list[int]:
     return numbers(ctx.type(node.inputs[1]).sizes[2:], node, "a kernel of")
 
 
-def _sides(ctx: Context, node: Node) -> tuple[list[int], list[int]]:
+def _sides(ctx: Context, node: Node) -> tuple[list[Size], list[Size]]:
     """Padding before and after each axis; of "same", an odd one falls to the right."""
     pad = node.attr("pad")
     if pad != "same":
-        found = numbers(pad, node, "pad")
+        found = [size(each) for each in pad]
         return found, found
-    dilation = numbers(node.attr("dilation"), node, "dilation")
-    reach = [d * (k - 1) for d, k in zip(dilation, _kernel(ctx, node), strict=True)]
+    kernel = ctx.type(node.inputs[1]).sizes[2:]
+    reach = [d * (k - 1) for d, k in zip(node.attr("dilation"), kernel, strict=True)]
     return [total // 2 for total in reach], [total - total // 2 for total in reach]
 
 
 def conv(ctx: Context, node: Node, args: Args) -> str:
-    """`Conv`; other paddings than zeros are made before."""
+    """`Conv`; other paddings than zeros, and those that depend on sizes, are made before."""
     x, before, after = operand(args), *_sides(ctx, node)
-    mode = node.attr("pad_mode")
-    if mode != "zeros" and any([*before, *after]):
+    mode, kernel = node.attr("pad_mode"), ctx.type(node.inputs[1]).sizes[2:]
+    there = any(each != size(0) for each in (*before, *after))
+    if there and (mode != "zeros" or not known((*before, *after))):
         sides = {axis: pair for axis, pair in enumerate(zip(before, after, strict=True), 2)}
-        x = padded(ctx, x, 2 + len(before), sides, MODES[mode])
-        before = after = [0] * len(before)
+        x = padded(ctx, x, 2 + len(before), sides, MODES.get(mode, "constant"))
+        before = after = [size(0)] * len(before)
     bias = optional(args, 2)
     return ctx.node(
         "Conv",
         x,
         operand(args, 1),
         *([] if bias is None else [bias]),
-        kernel_shape=_kernel(ctx, node),
         strides=numbers(node.attr("stride"), node, "stride"),
-        pads=[*before, *after],
+        pads=numbers([*before, *after], node, "pad"),
         dilations=numbers(node.attr("dilation"), node, "dilation"),
         group=number(node.attr("groups"), node, "groups"),
+        **({"kernel_shape": _kernel(ctx, node)} if known(kernel) else {}),
     )
 
 

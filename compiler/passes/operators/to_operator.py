@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from ogive.compiler.ir.attributes import ChoiceAttrs, LoopAttrs
-from ogive.compiler.ir.model import Graph, Model, Node
+from ogive.compiler.ir.model import Const, Graph, Model, Node
 from ogive.compiler.ir.substitute import Fresh
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ir_tools.graph_builder import Building
@@ -26,7 +26,7 @@ from ogive.compiler.passes.operators.kernels import (
 )
 from ogive.compiler.passes.outline.block_names import named_after_blocks
 from ogive.compiler.passes.outline.driver import in_blocks
-from ogive.compiler.sizes import Condition, eq, size
+from ogive.compiler.sizes import Condition, Size, eq, size
 from ogive.grammar.spelling import close
 
 KERNELS = ("interpolate", "integral", "spectral", "differential")
@@ -98,7 +98,7 @@ class _Refining:
                 self.notes.append(Note(False, node.path or node.op, f"what `{node.op}` holds stays as it is"))
             build = Building(self.fresh, self.types, span=node.span)
             path = next((paths[x] for x in node.inputs if x in paths), "")
-            made = self.made(build, node, path)
+            made = self.made(graph, build, node, path)
             if made is None:
                 nodes.append(node)
             else:
@@ -107,7 +107,7 @@ class _Refining:
                 nodes += [*before, replace(last, outputs=node.outputs)]
         return Graph(graph.inputs, tuple(nodes), graph.outputs)
 
-    def made(self, build: Building, node: Node, path: str) -> str | None:
+    def made(self, graph: Graph, build: Building, node: Node, path: str) -> str | None:
         """What stands for the result of a node, if anything does."""
         if node.structure is not None or not node.inputs or not isinstance(node.inputs[0], str):
             return None
@@ -117,7 +117,7 @@ class _Refining:
             return None
         name = path.removesuffix(".weight") or node.op
         if node.op == "conv":
-            return self.conv(build, node, path, name) if fnmatchcase(path, self.of) else None
+            return self.conv(graph, build, node, path, name) if fnmatchcase(path, self.of) else None
         if node.op in POOLS:
             return self.at_base(build, node, name)
         if node.op == "sum":
@@ -126,9 +126,11 @@ class _Refining:
             self.notes.append(Note(False, name, f"`{node.op}` counts points of the grid, and stays as it is"))
         return None
 
-    def conv(self, build: Building, node: Node, path: str, name: str) -> str | None:
+    def conv(self, graph: Graph, build: Building, node: Node, path: str, name: str) -> str | None:
         """A convolution."""
         x, weight = str(node.inputs[0]), node.inputs[1]
+        if isinstance(weight, str) and self.refined(graph, weight):
+            return None  # it is one for a grid of any spacing already
         window = self.window(node)
         if isinstance(window, str) or not isinstance(weight, str):
             return self.at_base(build, node, name)
@@ -151,6 +153,21 @@ class _Refining:
             "pad_mode": finer.pad_mode or node.attr("pad_mode"),
         }  # fmt: skip
         return build.op("conv", x, finer.weight, node.inputs[2], **settings)
+
+    def refined(self, graph: Graph, weight: str) -> bool:
+        """Whether a kernel depends on how fine the grid is."""
+        waiting, seen = [weight], set[str]()
+        while waiting:
+            name = waiting.pop()
+            node = graph.producers.get(name)
+            if node is None or name in seen:
+                continue
+            seen.add(name)
+            waiting += [x for x in node.inputs if isinstance(x, str)]
+            told = [*(x.value for x in node.inputs if isinstance(x, Const)), *self.types[name].sizes]
+            if any(isinstance(each, Size) and not self.grid.base.keys().isdisjoint(each.unknowns) for each in told):
+                return True
+        return False
 
     def window(self, node: Node) -> Window | str:
         """What moves along the grid, or why it is not one whose result has as many points as its operand."""
