@@ -48,7 +48,7 @@ def field(n: int, axes: int = 2) -> Tensor:
     """Three smooth functions, at the middles of n cells along each axis."""
     places = torch.meshgrid(*[(torch.arange(n).double() + 0.5) / n] * axes, indexing="ij")
     total = torch.stack(places).sum(0)
-    bump = torch.exp(-8 * sum((place - 0.45) ** 2 for place in places))
+    bump = torch.exp(-8 * torch.stack([(place - 0.45) ** 2 for place in places]).sum(0))
     return torch.stack([torch.sin(5 * total), bump, total / axes])[None]
 
 
