@@ -14,7 +14,7 @@ LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class CentredKernel:
     """A convolution whose result has as many points as its operand, or each `stride`-th of them, along each axis.
 
     `kernel`: its entries, an odd number; `dilation`: the points between two of them; `points`: the length of the axis
@@ -41,7 +41,7 @@ class Refined:
     pad_mode: str | None = None  # None: as before
 
 
-def interpolated(build: Building, weight: str, window: Window) -> Refined:
+def interpolated(build: Building, weight: str, window: CentredKernel) -> Refined:
     """A kernel of s (K - 1) + 1 entries between those of the kernel, scaled by how many there are: the corners stay
     where they are. Its sum is that of the kernel only where this is constant.
     """
@@ -53,7 +53,7 @@ def interpolated(build: Building, weight: str, window: Window) -> Refined:
     return Refined(scaled, _pads(window, window.refined))
 
 
-def integrated(build: Building, weight: str, window: Window) -> Refined:
+def integrated(build: Building, weight: str, window: CentredKernel) -> Refined:
     """The integral of the kernel as a function that is linear between its entries, and 0 a step behind the last ones:
     s (K + 1) - 1 entries, each over s. Its sum is that of the kernel, for any s.
     """
@@ -69,7 +69,7 @@ def integrated(build: Building, weight: str, window: Window) -> Refined:
     return Refined(scaled, tuple(d * half for d, half in zip(window.dilation, halves, strict=True)))
 
 
-def differential(build: Building, weight: str, window: Window) -> Refined:
+def differential(build: Building, weight: str, window: CentredKernel) -> Refined:
     """(conv(x, w) - (Σ w) x) / h: the kernel less its sum in the middle, over the distance h of two points, which is
     1 / s where that at the base is 1. Its sum is 0. Points beyond the border are as those on it.
     """
@@ -82,12 +82,12 @@ def differential(build: Building, weight: str, window: Window) -> Refined:
     return Refined(made, _pads(window, [size(1)] * rank), "replicate")
 
 
-def _pads(window: Window, times: Sequence[Size]) -> tuple[Size, ...]:
+def _pads(window: CentredKernel, times: Sequence[Size]) -> tuple[Size, ...]:
     triples = zip(window.dilation, window.middle, times, strict=True)
     return tuple(size(step * half) * s for step, half, s in triples)
 
 
-def spectral(build: Building, x: str, weight: str, window: Window, groups: int) -> str:
+def spectral(build: Building, x: str, weight: str, window: CentredKernel, groups: int) -> str:
     """The convolution on a grid without borders, as a product for each wave that the grid has at the base: those of
     frequencies below half its points. Finer waves become 0.
     """
@@ -118,7 +118,7 @@ def spectral(build: Building, x: str, weight: str, window: Window, groups: int) 
     return build.op("irfft", waves, axes=axes, sizes=tuple(lengths), norm="forward")
 
 
-def _spectrum(build: Building, weight: str, window: Window, sides: Sequence[int]) -> str:
+def _spectrum(build: Building, weight: str, window: CentredKernel, sides: Sequence[int]) -> str:
     """Σ_j w_j exp(2πi k d (j - middle) / n) for the waves k that are kept, of the last axis those from 0 on."""
     rank = len(window.kernel)
     found = build.op("complex", weight, build.op("mul", weight, 0.0))

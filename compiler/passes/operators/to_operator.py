@@ -18,7 +18,7 @@ from ogive.compiler.passes.conversion.result import Note, Passed, PassError
 from ogive.compiler.passes.operators.grid import Grid, grid_of, types_in
 from ogive.compiler.passes.operators.kernels import (
     LINEAR,
-    Window,
+    CentredKernel,
     differential,
     integrated,
     interpolated,
@@ -169,7 +169,7 @@ class _Refining:
                 return True
         return False
 
-    def window(self, node: Node) -> Window | str:
+    def window(self, node: Node) -> CentredKernel | str:
         """What moves along the grid, or why it is not one whose result has as many points as its operand."""
         x, weight = self.types[str(node.inputs[0])], self.types[str(node.inputs[1])]
         lengths = [axis.size for axis in x.axes[2:]]
@@ -186,7 +186,9 @@ class _Refining:
         if pad != "same" and any(2 * p != d * (k - 1) for p, d, k in zip(pad, dilation, kernel, strict=True)):
             return "borders that do not keep the length"
         points = tuple(self.grid.at_base(length).number for length in lengths)
-        return Window(entries, tuple(d.number for d in dilation), points, tuple(s for s in refined if s is not None))
+        return CentredKernel(
+            entries, tuple(d.number for d in dilation), points, tuple(s for s in refined if s is not None)
+        )
 
     def at_base(self, build: Building, node: Node, name: str) -> str | None:
         """An operation on what is resampled to the points of the base, and back."""
