@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
-from ogive.compiler.ir.attributes import ChoiceAttrs, LoopAttrs
-from ogive.compiler.ir.model import Const, Graph, Model, Node
+from ogive.compiler.ir.attributes import CustomGradAttrs, GradAttrs, VectorizedAttrs, WeightAttrs
+from ogive.compiler.ir.model import Const, Graph, Model, Node, Operand
 from ogive.compiler.ir.substitute import Fresh
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ir_tools.graph_builder import Building
+from ogive.compiler.ir_tools.rewriter import LocalRewriter, Rewriting
 from ogive.compiler.passes.cleanup.deploy_flatten import flattened
 from ogive.compiler.passes.conversion.graph import conversion
 from ogive.compiler.passes.conversion.resized import resized
@@ -55,7 +56,7 @@ def to_operator(
     grid = grid_of(flat, (base,) if isinstance(base, int) else base)
     finer = resized(flat, grid.sizes)
     work = _Refining(grid, kernel, of, Fresh.of(finer.definition.graph), types_in(finer.definition.graph))
-    graph = work.graph(finer.definition.graph)
+    graph = work.rewritten(finer.definition.graph)
     if not any(note.done for note in work.notes):
         reasons = "; ".join(dict.fromkeys(note.text for note in work.notes[:3])) or f"no weights are those of `{of}`"
         raise PassError("E0811", f"nothing of {model.name} becomes an operator: {reasons}")
@@ -76,42 +77,62 @@ def to_operator(
 
 
 @dataclass(slots=True)
-class _Refining:
-    """Rewrites graphs of the refined model; `types` are those of all its values."""
+class _FinerGraph(Rewriting):
+    """`graph`: what is rewritten; `paths`: of values that are weights read there."""
+
+    graph: Graph = field(default_factory=lambda: Graph((), (), ()))
+    paths: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Refining(LocalRewriter[_FinerGraph]):
+    """Rewrites graphs of the refined model; `all_types` are those of all its values."""
 
     grid: Grid
     kernel: str
     of: str
     fresh: Fresh
-    types: dict[str, TensorType]
+    all_types: dict[str, TensorType]
     notes: list[Note] = field(default_factory=list)
 
-    def graph(self, graph: Graph) -> Graph:
-        """A graph, and those of loops and conditions in it."""
-        nodes: list[Node] = []
-        paths = {value.name: node.path for node in graph.nodes if node.op == "weight" for value in node.outputs}
-        for node in graph.nodes:
-            if isinstance(node.structure, LoopAttrs | ChoiceAttrs):
-                nodes.append(replace(node, regions=tuple(map(self.graph, node.regions))))
-                continue
-            if node.regions and any(each.op in KINDS for region in node.regions for each in region.walk()):
-                self.notes.append(Note(False, node.path or node.op, f"what `{node.op}` holds stays as it is"))
-            build = Building(self.fresh, self.types, span=node.span)
-            path = next((paths[x] for x in node.inputs if x in paths), "")
-            made = self.made(graph, build, node, path)
-            if made is None:
-                nodes.append(node)
-            else:
-                *before, last = build.nodes
-                assert last.outputs[0].name == made
-                nodes += [*before, replace(last, outputs=node.outputs)]
-        return Graph(graph.inputs, tuple(nodes), graph.outputs)
+    def start(self, graph: Graph) -> _FinerGraph:
+        return _FinerGraph(graph.inputs, graph=graph)
+
+    def visit_weight(self, frame: _FinerGraph, node: Node, told: WeightAttrs) -> Sequence[Operand]:
+        frame.paths[node.outputs[0].name] = node.path
+        return self.keep(frame, node)
+
+    def visit_vectorized(self, frame: _FinerGraph, node: Node, told: VectorizedAttrs) -> Sequence[Operand]:
+        return self.left(frame, node)
+
+    def visit_grad(self, frame: _FinerGraph, node: Node, told: GradAttrs) -> Sequence[Operand]:
+        return self.left(frame, node)
+
+    def visit_custom_grad(self, frame: _FinerGraph, node: Node, told: CustomGradAttrs) -> Sequence[Operand]:
+        return self.left(frame, node)
+
+    def left(self, frame: _FinerGraph, node: Node) -> Sequence[Operand]:
+        """A node whose body stays as it is."""
+        if any(each.op in KINDS for region in node.regions for each in region.walk()):
+            self.notes.append(Note(False, node.path or node.op, f"what `{node.op}` holds stays as it is"))
+        return frame.add(node)
+
+    def operation(self, frame: _FinerGraph, node: Node) -> Sequence[Operand]:
+        build = Building(self.fresh, self.all_types, span=node.span)
+        path = next((frame.paths[x] for x in node.inputs if isinstance(x, str) and x in frame.paths), "")
+        made = self.made(frame.graph, build, node, path)
+        if made is None:
+            return self.keep(frame, node)
+        *before, last = build.nodes
+        assert last.outputs[0].name == made
+        frame.nodes += before
+        return frame.add(replace(last, outputs=node.outputs))
 
     def made(self, graph: Graph, build: Building, node: Node, path: str) -> str | None:
         """What stands for the result of a node, if anything does."""
-        if node.structure is not None or not node.inputs or not isinstance(node.inputs[0], str):
+        if not node.inputs or not isinstance(node.inputs[0], str):
             return None
-        x = self.types[node.inputs[0]]
+        x = self.all_types[node.inputs[0]]
         spatial = self.grid.spatial(x)
         if not spatial:
             return None
@@ -164,14 +185,14 @@ class _Refining:
                 continue
             seen.add(name)
             waiting += [x for x in node.inputs if isinstance(x, str)]
-            told = [*(x.value for x in node.inputs if isinstance(x, Const)), *self.types[name].sizes]
+            told = [*(x.value for x in node.inputs if isinstance(x, Const)), *self.all_types[name].sizes]
             if any(isinstance(each, Size) and not self.grid.base.keys().isdisjoint(each.unknowns) for each in told):
                 return True
         return False
 
     def window(self, node: Node) -> CentredKernel | str:
         """What moves along the grid, or why it is not one whose result has as many points as its operand."""
-        x, weight = self.types[str(node.inputs[0])], self.types[str(node.inputs[1])]
+        x, weight = self.all_types[str(node.inputs[0])], self.all_types[str(node.inputs[1])]
         lengths = [axis.size for axis in x.axes[2:]]
         refined = [self.grid.refinement(length) for length in lengths]
         kernel = [axis.size for axis in weight.axes[2:]]
@@ -192,7 +213,7 @@ class _Refining:
 
     def at_base(self, build: Building, node: Node, name: str) -> str | None:
         """An operation on what is resampled to the points of the base, and back."""
-        x = self.types[str(node.inputs[0])]
+        x = self.all_types[str(node.inputs[0])]
         ends = [axis.size for axis in node.outputs[0].type.axes[2:]]
         rank = len(ends)
         low = [self.grid.at_base(axis.size) for axis in x.axes[2:]]
@@ -213,7 +234,7 @@ class _Refining:
 
     def integral(self, build: Building, node: Node, name: str, axes: Sequence[int]) -> str | None:
         """A sum over axes of the grid as an integral: each point weighs as much less as there are more."""
-        x = self.types[str(node.inputs[0])]
+        x = self.all_types[str(node.inputs[0])]
         times = [self.grid.refinement(x.axes[at].size) for at in axes]
         if not axes or any(s is None for s in times):
             if axes:
