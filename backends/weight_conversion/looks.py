@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, cached_property
 from typing import Any
 
@@ -19,7 +19,7 @@ from ogive.backends.weights.paths import slots
 from ogive.compiler.ir.weights import WeightInfo, weights
 from ogive.compiler.passes.conversion.compose import chained
 from ogive.compiler.passes.conversion.graph import Conversion
-from ogive.compiler.passes.conversion.looks import ByTurn, Span
+from ogive.compiler.passes.conversion.looks import ByTurn, SnapshotBasis, Span
 from ogive.compiler.passes.conversion.result import PassError
 
 DAMPING = 1e-5  # of F: what the peer that wrote of these products adds is as small
@@ -107,12 +107,56 @@ class Looked:
             module(*inputs)
         return {name: [seen.found.get(path, (0.0, 0.0)) for path in paths[name]] for name in names}
 
-    def inputs(self, name: str) -> list[Tensor | None]:
-        """The data in the order of the inputs, in float32; None for optional ones that are not there."""
+    def snapshots(self, probed: Conversion, groups: Sequence[tuple[Sequence[int], int]]) -> Sequence[SnapshotBasis]:
+        """Bases of outputs of a model on the data, in float64."""
+        inputs = self.inputs("reduce_order", _double)
+        module = build(probed.result).double().eval()
+        module.load_state_dict(convert(chained(self.conversion, probed), self.state, None))
+        with torch.no_grad():
+            outputs = module(*inputs)
+        found = []
+        for places, rank in groups:
+            rows = torch.cat([outputs[at].reshape(-1, outputs[at].shape[-1]) for at in places])
+            if not rows.isfinite().all():
+                raise PassError("E0811", "on the data there is NaN or an infinity in the loop")
+            found.append(snapshot_basis(rows, rank))
+        return found
+
+    def inputs(self, name: str, cast: Callable[[Tensor], Tensor] | None = None) -> list[Tensor | None]:
+        """The data in the order of the inputs, in float32 or as `cast` makes it; None for optional ones that lack."""
+        cast = cast or _single
         subject = AnalysisSubject(self.conversion.source, {}, None, self.data)
         data = subject.needed_data(name)
         values = self.conversion.source.definition.graph.inputs
-        return [_single(data[value.name]) if value.name in data else None for value in values]
+        return [cast(data[value.name]) if value.name in data else None for value in values]
+
+
+def snapshot_basis(rows: Tensor, rank: int) -> SnapshotBasis:
+    """Directions of rows [N, n] by their singular values (POD), and entries by the greedy choice of DEIM.
+
+    Chaturantabut and Sorensen 2010, "Nonlinear model reduction via discrete empirical interpolation".
+    """
+    n = rows.shape[1]
+    small = torch.linalg.qr(rows, mode="r").R if rows.shape[0] > n else rows
+    full, singular, _ = torch.linalg.svd(small.T, full_matrices=True)
+    vectors = full[:, : min(rank, n)]
+    places: list[int] = []
+    for at in range(vectors.shape[1]):
+        known, next_ = vectors[:, :at], vectors[:, at]
+        rest = next_ - known @ torch.linalg.solve(known[places], next_[places]) if places else next_
+        places.append(int(rest.abs().argmax()))
+    lift = torch.linalg.solve(vectors[places].T, vectors.T).T
+    total = float(singular.square().sum())
+    kept = float(singular[: vectors.shape[1]].square().sum()) / total if total else 1.0
+    return SnapshotBasis(_listed(vectors), places, _listed(lift), kept)
+
+
+def _listed(matrix: Tensor) -> tuple[tuple[float, ...], ...]:
+    return tuple(map(tuple, matrix.tolist()))
+
+
+def _double(x: Tensor) -> Tensor:
+    return x.double() if x.is_floating_point() else x
 
 
 class SeenSpans(TorchFunctionMode):
@@ -145,10 +189,6 @@ def _nested(held: Mapping[str, Tensor], info: WeightInfo) -> Any:
 
 def _tuples(numbers: Any) -> Any:
     return tuple(map(_tuples, numbers)) if isinstance(numbers, list) else numbers
-
-
-def _double(x: Tensor) -> Tensor:
-    return x.double() if x.is_floating_point() else x
 
 
 def _single(x: Tensor) -> Tensor:

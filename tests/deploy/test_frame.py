@@ -17,7 +17,7 @@ from ogive.compiler.driver.workspace import check_text
 from ogive.compiler.ir.weights import weights
 from ogive.compiler.ir_tools.verify import verify
 from ogive.compiler.passes.conversion.graph import Conversion
-from ogive.compiler.passes.conversion.looks import Span
+from ogive.compiler.passes.conversion.looks import SnapshotBasis, Span
 from ogive.compiler.passes.conversion.result import PassError
 from ogive.compiler.passes.pipelines.calls import PassCall, calls_of
 from ogive.compiler.passes.pipelines.registry import PASSES, run
@@ -79,7 +79,7 @@ def test_recipes_are_checked_with_their_file() -> None:
     assert [diagnostic.code for diagnostic in found if diagnostic.severity == "error"] == ["E0810", "E0810", "E0201"]
 
 
-NEEDY = {"drop_layers": "at`, `layers", "interpolate": "other"}
+NEEDY = {"drop_layers": "at`, `layers", "interpolate": "other", "reduce_order": "k"}
 
 
 class Rising:
@@ -104,10 +104,22 @@ class Rising:
     def spans(self, probed: Conversion, names: Sequence[str]) -> dict[str, list[Span]]:
         return {name: [(-1.0, 1.0)] for name in names}
 
+    def snapshots(self, probed: Conversion, groups: Sequence[tuple[Sequence[int], int]]) -> list[SnapshotBasis]:
+        return []
+
 
 def test_every_pass_has_options_with_defaults() -> None:
     model = check_text(TEXT).models["M"].ir
-    for name in PASSES.keys() - {"expert_average", "merge_experts", "mup", "subspace", "deepen", "derive", *NEEDY}:
+    for name in PASSES.keys() - {
+        "expert_average",
+        "merge_experts",
+        "mup",
+        "subspace",
+        "deepen",
+        "derive",
+        "to_operator",
+        *NEEDY,
+    }:
         assert run(model, [PassCall(name)], weighed=Rising).model.name == "M"
     for name, option in NEEDY.items():
         with pytest.raises(PassError, match=f"`{name}` needs `{option}`"):

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ogive.compiler.passes.conversion.graph import Conversion
 
 ByTurn = Sequence[Sequence[float]]  # for each iteration of the loops around, a number for each entry of an axis
 Span = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotBasis:
+    """How vectors vary on data: the first directions, [n, r] with orthonormal columns, which hold this share of the
+    squares (`kept`); `rows`, the r entries from which the others follow best, and how (`lift`, [n, r]).
+    """
+
+    vectors: Sequence[Sequence[float]]
+    rows: Sequence[int]
+    lift: Sequence[Sequence[float]]
+    kept: float
 
 
 class Looks(Protocol):
@@ -32,6 +45,11 @@ class Looks(Protocol):
         """The numbers of a file of weights of this model, by path, those of all iterations in one list.
 
         Raises PassError where they are no such weights.
+        """
+
+    def snapshots(self, probed: Conversion, groups: Sequence[tuple[Sequence[int], int]]) -> Sequence[SnapshotBasis]:
+        """For groups of outputs (their places) of the result of a conversion, on the data, so many directions of their
+        last axis, no more than it has entries. Raises PassError where there are no data, or they do not fit.
         """
 
     def spans(self, probed: Conversion, names: Sequence[str]) -> Mapping[str, Sequence[Span]]:

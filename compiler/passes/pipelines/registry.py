@@ -28,6 +28,7 @@ from ogive.compiler.passes.pruning.mask import mask
 from ogive.compiler.passes.pruning.prune import prune
 from ogive.compiler.passes.pruning.shrink import drop_layers, shrink
 from ogive.compiler.passes.quantization.quantize import quantize
+from ogive.compiler.passes.reduction.reduce_order import reduce_order
 from ogive.compiler.passes.scaling.passes import mup_pass
 from ogive.compiler.passes.weight_folding.driver import fold
 
@@ -49,6 +50,7 @@ PASSES: Mapping[str, Callable[..., Passed]] = MappingProxyType(
         "poset_pool": poset_pool,
         "prune": prune,
         "quantize": quantize,
+        "reduce_order": reduce_order,
         "shrink": shrink,
         "simplify": simplified,
         "specialize": specialize,
@@ -59,7 +61,9 @@ PASSES: Mapping[str, Callable[..., Passed]] = MappingProxyType(
 )
 
 
-WEIGHED = frozenset(("derive", "interpolate", "merge_features", "prune", "quantize"))  # those that look at weights
+WEIGHED = frozenset(
+    ("derive", "interpolate", "merge_features", "prune", "quantize", "reduce_order")
+)  # those that look at weights
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Solvers of differential equations in fewer coordinates."""
