@@ -79,7 +79,7 @@ def test_recipes_are_checked_with_their_file() -> None:
     assert [diagnostic.code for diagnostic in found if diagnostic.severity == "error"] == ["E0810", "E0810", "E0201"]
 
 
-NEEDY = {"drop_layers": "at`, `layers", "interpolate": "other", "reduce_order": "k"}
+NEEDY = {"drop_layers": "at`, `layers", "distil": "at", "interpolate": "other", "reduce_order": "k"}
 
 
 class Rising:

@@ -24,6 +24,7 @@ from ogive.compiler.passes.pipelines.calls import PassCall, checked
 from ogive.compiler.passes.pipelines.simple import fused, simplified, specialize
 from ogive.compiler.passes.posets.pool import poset_pool
 from ogive.compiler.passes.pruning.derive import derive
+from ogive.compiler.passes.pruning.distil import distil
 from ogive.compiler.passes.pruning.mask import mask
 from ogive.compiler.passes.pruning.prune import prune
 from ogive.compiler.passes.pruning.shrink import drop_layers, shrink
@@ -38,6 +39,7 @@ PASSES: Mapping[str, Callable[..., Passed]] = MappingProxyType(
         "decoalesce": decoalesce,
         "deepen": deepen,
         "derive": derive,
+        "distil": distil,
         "drop_layers": drop_layers,
         "expert_average": expert_average,
         "fold": fold,

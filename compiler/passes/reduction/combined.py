@@ -16,7 +16,7 @@ from ogive.compiler.sizes import size
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class ScaledMatrix:
     """A matrix [d, r] times a value [..., r]; or a vector [d], times a value [] or [..., 1] where there is one.
 
     `matrix` is a name of the conversion; None is the identity.
@@ -32,7 +32,7 @@ class Combination:
     """A tensor [..., d] as the sum of its terms."""
 
     length: int
-    terms: tuple[Term, ...]
+    terms: tuple[ScaledMatrix, ...]
 
 
 @dataclass(slots=True)

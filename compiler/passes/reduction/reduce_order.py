@@ -21,7 +21,7 @@ from ogive.compiler.passes.infra.dce import drop_dead
 from ogive.compiler.passes.outline.block_names import named_after_blocks
 from ogive.compiler.passes.outline.driver import in_blocks
 from ogive.compiler.passes.pruning.remove import whole_weight
-from ogive.compiler.passes.reduction.combined import Combination, MatrixAlgebra, Term
+from ogive.compiler.passes.reduction.combined import Combination, MatrixAlgebra, ScaledMatrix
 from ogive.compiler.sizes import size
 from ogive.grammar.spelling import close
 
@@ -217,7 +217,7 @@ class _ReducedLoop:
         types = {**outer, **{value.name: value.type for value in region.inputs}, state.name: state.type}
         build = Building(self.fresh, types)
         length = first.type.axes[-1].size.number
-        self.combined[first.name] = Combination(length, (Term(self.algebra.basis, state.name),))
+        self.combined[first.name] = Combination(length, (ScaledMatrix(self.algebra.basis, state.name),))
         for node in region.nodes:
             build.span = node.span
             self.step(build, node)
@@ -302,7 +302,7 @@ class _ReducedLoop:
     def state(self, build: Building, x: Combination) -> Combination:
         """The vectors nearest to it that are V times something: steps go along V alone."""
         z = self.algebra.written(build, self.fresh, self.algebra.projected(x))
-        return Combination(x.length, (Term(self.algebra.basis, z),))
+        return Combination(x.length, (ScaledMatrix(self.algebra.basis, z),))
 
     def mapped(self, node: Node) -> Combination | None:
         """W x + b of vectors."""
@@ -317,7 +317,7 @@ class _ReducedLoop:
             return y
         if bias not in self.weights:
             return None
-        return Combination(y.length, (*y.terms, Term(self.weight(str(bias)), None, True)))
+        return Combination(y.length, (*y.terms, ScaledMatrix(self.weight(str(bias)), None, True)))
 
     def weight(self, name: str) -> str:
         """A weight of the source in the conversion."""
@@ -346,7 +346,7 @@ class _ReducedLoop:
 
     def beside(self, build: Building, node: Node) -> Combination:
         """Vectors behind each other."""
-        terms: list[Term] = []
+        terms: list[ScaledMatrix] = []
         parts = [(x, build.types[str(x)] if x not in self.combined else None) for x in node.inputs]
         lengths = [self.combined[str(x)].length if type is None else type.axes[-1].size.number for x, type in parts]
         for place, ((x, _), length) in enumerate(zip(parts, lengths, strict=True)):
@@ -369,7 +369,7 @@ class _ReducedLoop:
             operands.append(self.algebra.written(build, self.fresh, few))
         y = build.op(node.op, *operands, **dict(node.attrs))
         lift = self.algebra.op("constant", list=basis.lift)
-        return Combination(length, (Term(lift, y),))
+        return Combination(length, (ScaledMatrix(lift, y),))
 
     def vector(self, build: Building, x: Operand, length: int) -> Combination:
         """An operand as a combination of so many entries: numbers are the same in each."""
@@ -380,15 +380,15 @@ class _ReducedLoop:
             raise PassError("E0811", "a vector of one entry is spread over others in the loop: it is not reduced")
         ones = self.algebra.op("ones", sizes=(Axis(size(length)),))
         if isinstance(x, str) and x in self.weights and build.types[x].axes:
-            return Combination(length, (Term(self.weight(x), None, True),))
+            return Combination(length, (ScaledMatrix(self.weight(x), None, True),))
         if isinstance(x, str) and not _is_number(x, build.types):
-            return Combination(length, (Term(None, x),))
+            return Combination(length, (ScaledMatrix(None, x),))
         if isinstance(x, str):
-            return Combination(length, (Term(ones, x, True),))
+            return Combination(length, (ScaledMatrix(ones, x, True),))
         number = value_of(x.value) if isinstance(x, Const) else None
         if number is None:
             raise PassError("E0811", "a number that depends on sizes meets the state of the loop: it is not reduced")
-        return Combination(length, (Term(self.algebra.op("mul", ones, float(number)), None, True),))
+        return Combination(length, (ScaledMatrix(self.algebra.op("mul", ones, float(number)), None, True),))
 
     def scaled(self, build: Building, x: Combination, by: Operand, op: str = "mul") -> Combination:
         """A combination times a number, or over one."""
