@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from bench.browser import CHROMIUM, Browser, browser, served
+from contrast import faint
 from ogive.backends.diagram.diagram import diagram
 from ogive.drawn import subjects
 
@@ -240,6 +241,7 @@ def test_a_reader_checks_drags_links_and_exports(tmp_path: Path) -> None:
         assert page.run("desk.querySelector('textarea').value") == GPT2
         page.run("location.hash = '#program=%%%'")
         assert "cannot be read" in page.until(said)
+        assert faint(page) == []
         # what takes longer than it may is ended, and the next program is answered
         page.run("desk.dataset.limit = '0.001'")
         typed(page, GPT2 + "\n")

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from bench.browser import CHROMIUM, browser, served
+from contrast import faint
 from ogive.codes import sections
 
 ROOT = Path(__file__).parents[1]
+SETTLED = "document.getAnimations().every(each => each.playState !== 'running')"
 SOURCES = re.compile(r"\.(arch|py|toml|lark|json)\.html$")  # shown as they are
 GUIDES = ("playground", "tutorial", "scale", "deploy", "onnx", "import", "notebook", "comparison", "papers/index",
           "gallery/index", "grammar", "from_pytorch", "bench", "decisions")  # fmt: skip
@@ -77,6 +79,17 @@ def _on_a_phone(site: Path, pages: list[str], folder: Path) -> None:
             page.open(address + name)
             if not name.endswith("live.html"):
                 assert page.run("document.documentElement.scrollWidth") <= 390, name
+        for dark in (False, True):
+            page.open(f"{address}index.html")
+            page.run(f"document.querySelectorAll('input[name=__palette]')[{int(dark)}].click()")
+            page.sized(1280, 900, dark=dark)
+            for name in ("index", "docs/language", "docs/comparison", "docs/grammar", "docs/playground"):
+                page.open(f"{address}{name}.html")
+                assert page.run("document.body.dataset.mdColorScheme") == ("slate" if dark else "default")
+                assert page.until(f"document.readyState === 'complete' && {SETTLED}")
+                assert faint(page) == [], (name, dark)
+        page.open(f"{address}index.html?q=softmax")
+        assert page.until("document.querySelectorAll('.md-search-result__item').length") >= 5
         page.open(f"{address}docs/playground.html")  # what `playground.py` fetches is not there
         said = "desk.querySelector('[data-part=said]').textContent"
         assert page.until(f"{said}.includes('cannot start') && {said}").endswith(
