@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from hypothesis import assume, given, settings
-from tree_sitter import Language
+from tree_sitter import Language, Parser
 
 import random_trees as trees
 from editors.loose import loosened
-from editors.syntax_trees import FOLDER, indented, read, same
+from editors.syntax_trees import FOLDER, indented, read, same, terms
 from generated.program import program
 from generated.text import program_text
 from ogive.grammar import syntax as s
@@ -49,6 +49,64 @@ def test_random_programs_are_read_alike(count: int, grammar: Language) -> None:
     for number in range(count):
         text = program_text(program(f"editors/{number}"))
         same(text if number % 2 else loosened(text, random.Random(number)), grammar)
+
+
+PARTS = ("a ", "b", " ", "c' ", "(", ")", "->", " -> ", " -> ", ",", " + ", "*", "...", ".", "3", " *b ", "-", "é", "'")
+
+
+def test_a_string_is_a_pattern_where_the_language_says_so(grammar: Language) -> None:
+    """And what is none spoils nothing beyond its quotation marks."""
+    rng = random.Random(0)
+    strings = ["".join(rng.choices(PARTS, k=rng.randrange(1, 9))) for _ in range(2500)]
+    valid = [each for each in strings if next(terms(each, 0), ("operand",))[0] != "opaque"]
+    assert len(valid) > 100
+    same("".join(f'const a = f["{each}"]\n' for each in valid), grammar)
+    tree = read("".join(f'const a = f["{each}"]\n' for each in strings), grammar)
+    assert [child.type for child in tree.root_node.children] == ["const"] * len(strings)
+
+
+INSERTED = (
+    "(",
+    ")",
+    "[",
+    '"',
+    "'",
+    "\n",
+    "    ",
+    "#",
+    "block F(x: [n]) -> [n]:\n",
+    "state ",
+    "x = 1\n",
+    "|> f",
+    "->",
+    ":",
+)
+
+
+@pytest.mark.parametrize("count", [30, pytest.param(1000, marks=pytest.mark.slow)])
+def test_a_text_that_is_edited_is_read_as_a_fresh_one(count: int, grammar: Language) -> None:
+    rng, parser = random.Random(0), Parser(grammar)
+
+    def point(text: bytes, at: int) -> tuple[int, int]:
+        return text[:at].count(b"\n"), at - (text.rfind(b"\n", 0, at) + 1)
+
+    for path in FILES[:: len(FILES) // 5]:
+        text = path.read_bytes()
+        tree = parser.parse(text)
+        for _ in range(count):
+            start = rng.randrange(len(text) + 1)
+            end = min(len(text), start + rng.choice((0, 0, 1, 3, 10, 40)))
+            put = rng.choice(INSERTED).encode() if rng.random() < 0.8 else b""
+            after = text[:start] + put + text[end:]
+            tree.edit(
+                start_byte=start, old_end_byte=end, new_end_byte=start + len(put), start_point=point(text, start),
+                old_end_point=point(text, end), new_end_point=point(after, start + len(put)),
+            )  # fmt: skip
+            text, tree = after, parser.parse(after, tree)
+            assert indented(tree) == indented(parser.parse(after)), text
+            if rng.random() < 0.1:
+                text = path.read_bytes()
+                tree = parser.parse(text)
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)

@@ -105,23 +105,38 @@ static bool is_soft(TSLexer *lexer) {
   return next == '(' || (apart && (next == '-' || next == '[' || next == '"' || next == '\'' || next == '.'));
 }
 
-// Whether the string ahead is one of the words, numbers and signs of patterns, with an arrow and closed parentheses.
+// Whether the string ahead consists of the words, numbers and signs of patterns, with one arrow and closed parentheses. What
+// does not is a plain string: it must not end in an error that reaches beyond it.
 static bool is_pattern(TSLexer *lexer, int32_t quote) {
-  unsigned open = 0, arrows = 0;
+  unsigned open = 0, arrows = 0, dots = 0;
+  int32_t before = 0;
+  bool starred = false, named = false;  // behind `*`, in a name
   while (lexer->lookahead != quote) {
     int32_t c = lexer->lookahead;
     if (lexer->eof(lexer) || c == '\n') return false;
     lexer->advance(lexer, false);
-    if (c == '(' && ++open > NESTING) return false;
-    if (c == ')' && !open--) return false;
-    if (c == '-') {
-      if (lexer->lookahead != '>' || open) return false;
-      lexer->advance(lexer, false);
-      arrows++;
+    if (blank(c)) {
+      before = dots = 0;
+      named = false;
+      continue;
     }
-    if (!continues_name(c) && !blank(c) && !strchr("'()+,*.-", c)) return false;
+    if (starred && !starts_name(c)) return false;
+    starred = c == '*';
+    dots = c == '.' ? dots + 1 : 0;
+    named = starts_name(c) || (named && (c == '\'' || (digit(c) && continues_name(before))));
+    if (c == '.' ? dots > 3 || (dots < 3 && lexer->lookahead != '.')
+        : c == '(' ? ++open > NESTING
+        : c == ')' ? !open--
+        : c == ',' ? open > 0
+        : c == '+' ? !open
+        : c == '\'' ? !named
+        : c == '-' ? lexer->lookahead != '>' || open || ++arrows > 1
+        : c == '>' ? before != '-'
+                   : c != '*' && !continues_name(c))
+      return false;
+    before = c;
   }
-  return arrows == 1 && !open;
+  return arrows == 1 && !open && !starred;
 }
 
 bool tree_sitter_ogive_external_scanner_scan(void *payload, TSLexer *lexer, const bool *valid) {
