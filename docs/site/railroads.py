@@ -127,7 +127,7 @@ def _node(tree: Any, helpers: dict[str, Tree[Token]], given: dict[str, Node]) ->
         return ("word", str(kids[0]).strip('"'))
     if tree.data == "template_usage":
         used = helpers[_name(kids[0].children[0])]
-        (parameter,) = used.children[1].children  # type: ignore[union-attr]
+        (parameter,) = used.children[1].children
         return _node(used.children[-1], helpers, {_name(parameter): _node(kids[1], helpers, given)})
     if tree.data in ("name", "value"):
         found = kids[0]
@@ -162,7 +162,7 @@ def words(node: Node) -> str:
         case ("word", text):
             return f'"{text}"'
         case ("rule", name):
-            return SHOWN.get(name, name)
+            return str(SHOWN.get(name, name))
         case ("row", parts_):
             return " ".join(map(words, parts_))
         case ("choice", parts_):
