@@ -264,5 +264,13 @@ def test_a_reader_checks_drags_links_and_exports(tmp_path: Path) -> None:
         page.run("desk.querySelector('[data-part=py]').click()")
         page.until("desk.dataset.exported")
         assert page.run("desk.dataset.exported") == ask("emit", GPT2 + "\n\n")["text"]
+        page.run("desk.querySelector('[data-part=svg]').click()")  # at sizes that break a condition
+        page.until("desk.querySelector('.problem')?.textContent.includes('n=2000')")
+        page.run("{const a = desk.querySelector('[data-part=name]'); a.value = 'MLP';"
+                 "a.dispatchEvent(new Event('change')); desk.querySelector('[data-part=svg]').click();}")  # fmt: skip
+        assert (
+            page.until("desk.dataset.exported.startsWith('<svg') && desk.dataset.exported")
+            == ask("svg", GPT2 + "\n\n", name="MLP")["text"]
+        )
         assert page.faults == []
         assert [each for each in page.asked if not each.startswith((address, "data:", "about:", "blob:"))] == []
