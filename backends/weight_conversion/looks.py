@@ -16,6 +16,7 @@ from ogive.backends.pytorch.module.module import build
 from ogive.backends.weight_conversion.fisher import InverseFisher, LossSlopes, slopes_of
 from ogive.backends.weight_conversion.run import convert
 from ogive.backends.weights.paths import slots
+from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ir.weights import WeightInfo, weights
 from ogive.compiler.passes.conversion.compose import chained
 from ogive.compiler.passes.conversion.graph import Conversion
@@ -64,8 +65,7 @@ class Looked:
         data = subject.needed_data("prune", target=True)
         module = build(self.conversion.result).double().eval()
         module.load_state_dict(self.made)
-        values = self.conversion.source.definition.graph.inputs
-        inputs = [_double(data[value.name]) if value.name in data else None for value in values]
+        inputs = self._cast(data, _double)
         return slopes_of(module, inputs, data["target"], subject.needed_loss("prune"))
 
     def distances(self, path: str, axis: int) -> Sequence[Sequence[Sequence[float]]]:
@@ -127,8 +127,22 @@ class Looked:
         cast = cast or _single
         subject = AnalysisSubject(self.conversion.source, {}, None, self.data)
         data = subject.needed_data(name)
-        values = self.conversion.source.definition.graph.inputs
-        return [cast(data[value.name]) if value.name in data else None for value in values]
+        return self._cast(data, cast)
+
+    def _cast(self, data: Mapping[str, Tensor], cast: Callable[[Tensor], Tensor]) -> list[Tensor | None]:
+        """The data in the order of the inputs: those whose elements follow the module as `cast` makes them. Raises
+        `PassError` where a pass before has fixed other sizes.
+        """
+        found: list[Tensor | None] = []
+        for value, own in zip(
+            self.conversion.source.definition.graph.inputs, self.conversion.result.definition.graph.inputs, strict=True
+        ):
+            x = data.get(value.name)
+            found.append(x if x is None or own.type.elem != "float" else cast(x))
+            if x is not None and not _fits(x, own.type):
+                text = f"`{value.name}` of the data is {list(x.shape)}, and a pass before has made it {own.type}"
+                raise PassError("E0810", text, "put `specialize` behind, or give data of this shape")
+        return found
 
 
 def snapshot_basis(rows: Tensor, rank: int) -> SnapshotBasis:
@@ -149,6 +163,13 @@ def snapshot_basis(rows: Tensor, rank: int) -> SnapshotBasis:
     total = float(singular.square().sum())
     kept = float(singular[: vectors.shape[1]].square().sum()) / total if total else 1.0
     return SnapshotBasis(_listed(vectors), places, _listed(lift), kept)
+
+
+def _fits(x: Tensor, type: TensorType) -> bool:
+    """Whether a tensor has the lengths that are fixed."""
+    if any(axis.pack is not None for axis in type.axes):
+        return True
+    return all(not a.size.is_number or a.size.number == n for a, n in zip(type.axes, x.shape, strict=True))
 
 
 def _listed(matrix: Tensor) -> tuple[tuple[float, ...], ...]:

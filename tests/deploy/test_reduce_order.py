@@ -35,6 +35,8 @@ FIELDS = {
     "two maps": "    return tanh((y |> Linear[6, 6] as a) + (sin(y) |> Linear[6, 6] as b))",
     "beside": "    x = concat[-1](y, tanh(y |> Linear[6, 4] as a))\n    return x[..., 1:9] |> Linear[8, 6] as b",
     "linear": "    return -y + (y |> Linear[6, 6, bias=false] as a)",
+    "gain": "    param w: [6]\n    return tanh(y * w) / (1 + w * w) + w * sin(w - y) / w",
+    "numbers": "    param w: [1]\n    param v: []\n    return w * tanh(y + w) - v * y",
     "time": "    return (y * exp(-t)) |> Linear[6, 6] as a |> silu",
 }
 
@@ -137,6 +139,11 @@ BODIES = {
     "softmax": "    repeat 2 as h:\n        x = x + softmax[-1](x)\n    return x",
     "own weights": "    repeat 2 as h:\n        x = x + (x |> Linear[6, 6] as a |> tanh)\n    return x",
     "none": "    return tanh(x)",
+    "inside": "    f = Linear[6, 6]\n    repeat 2 as h:\n        repeat 2:\n            x = tanh(f(x))\n    return x",
+    "sum": '    repeat 2 as h:\n        x = x * tanh(rearrange["b -> b 1"](sum[-1](x)))\n    return x',
+    "logical": "    repeat 2 as h:\n        x = select(x > 0, x, 0.1 * x)\n    return x",
+    "doubles": "    x = cast[f64](x)\n    repeat 2 as h:\n        x = x + tanh(x)\n    return cast[float](x)",
+    "apart": "    param w: [6, 6]\n    repeat 2 as h:\n        x = tanh(x @ (w * w))\n    return x",
     "two": TWO,
     "yields": "    repeat 2 as h:\n        x = x + tanh(x)\n        yield ys = x\n    return x + sum[0](ys)",
 }
@@ -153,6 +160,11 @@ BODIES = {
         ("two", "reduce_order[k=7, at=h]", "`k` is at most 6"),
         ("two", "reduce_order[k=0, at=h]", "are numbers from 1 on"),
         ("yields", "reduce_order[k=2]", "yields nothing"),
+        ("inside", "reduce_order[k=2]", "a `repeat` on the state of a loop"),
+        ("sum", "reduce_order[k=2]", "`sum` on the state of a loop mixes its entries"),
+        ("logical", "reduce_order[k=2]", "gives bool[b, 6], no numbers"),
+        ("doubles", "reduce_order[k=2]", "is f64[b, 6], whose elements are not those of the weights"),
+        ("apart", "reduce_order[k=2]", "is no map by a weight"),
     ],
 )
 def test_refusals(body: str, call: str, said: str) -> None:
@@ -170,3 +182,35 @@ def test_data_are_asked_for_and_the_other_loop_stays() -> None:
     assert made.verify(model.torch()).relative < 1e-12
     with pytest.raises(ogive.ArchError, match="NaN"):
         model.deploy("reduce_order[k=2, at=g]", weights=model.torch(), data={"x": torch.full((8, 6), torch.nan)})
+
+
+LOOPS = {
+    "one entry": (1, "    f = Linear[1, 1]\n    repeat 3 as h:\n        x = x + 0.1 * tanh(f(x) * x)\n    return x"),
+    "matrix": (6, "    param w: [8, 6]\n    repeat 3 as h:\n        x = x + w * tanh(x - w)\n    return x"),
+    "beside others": (6, "    f = Linear[6, 6]\n    repeat 3 as h:\n        param w: []\n        x = x + w * sin(f(x))\n    return x"),
+    "of the data": (6, "    y = x * x\n    repeat 3 as h:\n        x = x - 0.1 * x * y / (1 + y)\n    return x"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_other_operands_of_the_loop(loop: str) -> None:
+    """Vectors of one entry, weights of other shapes, weights of the iterations, and what comes from the data."""
+    n, body = LOOPS[loop]
+    model = ogive.source(f"{USES}block Net(x: [8, {n}]) -> [8, {n}]:\n{body}\n\nmodel M = Net\n").models["M"]
+    net = drawn(model)
+    made = model.deploy(f"reduce_order[k={n}, m={n}]", weights=net, data={"x": torch.randn(8, n)})
+    verify(made.ir)
+    assert made.verify(net).relative < 1e-12
+
+
+def test_passes_after_one_another() -> None:
+    """A reduced loop is a loop: reduced again, or in 8 bits; and where sizes are fixed, data fit them."""
+    model = ogive.source(USES + PAPER.replace("5 as turns", "2 as turns")).models["M"]
+    net = drawn(model)
+    data = {"x": torch.randn(20, 6), "u": torch.randn(20, 2)}
+    for passes in ("reduce_order[k=6], reduce_order[k=6]", "reduce_order[k=6], quantize"):
+        made = model.deploy(passes, weights=net, data=data)
+        assert made.verify(net.float()).relative < (0.1 if "quantize" in passes else 1e-6)
+    for last in ("reduce_order[k=6]", "quantize"):
+        with pytest.raises(ogive.ArchError, match="a pass before has made it"):
+            model.deploy(f"specialize[b=2], {last}", weights=net, data=data)

@@ -106,12 +106,13 @@ class _Plan:
         for each in maps:
             for at, path in each.weights.items():
                 self._weight(graph, each, at, path)
-            stem = next(iter(each.weights.values())).removesuffix(".weight")
+            path = next(iter(each.weights.values()))  # beside the weight, since nothing can stand below one
+            stem = path.removesuffix("weight") if path.endswith(".weight") else f"{path}_"
             result = result_site(graph, each)
             if result is not None:
-                sites.append((result, f"{stem}.output", None))
+                sites.append((result, f"{stem}output", None))
             for number, at in enumerate(each.others):
-                name = f"{stem}.input" if not number else f"{stem}.input_{number + 1}"
+                name = f"{stem}input" if not number else f"{stem}input_{number + 1}"
                 sites.append((str(each.node.inputs[at]), name, (each.node.outputs[0].name, at)))
         if self.activations:
             self._results(graph, classes, sites)

@@ -81,6 +81,13 @@ class MatrixAlgebra:
                 self.hints.setdefault(self.made[key], self.hints[matrix])
         return self.made[key]
 
+    def turned_up(self, vector: str) -> str:
+        """A vector [d] as a column [d, 1]."""
+        key = ("column", vector)
+        if key not in self.made:
+            self.made[key] = self.root.shaped(vector, "i -> i 1")
+        return self.made[key]
+
     def identity(self, length: int) -> str:
         """The unit matrix."""
         return self.op("eye", n=size(length))
@@ -116,16 +123,19 @@ class MatrixAlgebra:
     def weight(self, matrix: str) -> str:
         """The path of the weight of the result that is a matrix."""
         if matrix not in self.paths:
-            path = base = self.hints.get(matrix, self.default)
-            number = 2
-            while path in self.taken:
-                path, number = f"{base}_{number}", number + 1
-            self.taken.add(path)
-            self.paths[matrix] = path
+            path = self.paths[matrix] = self.free(self.hints.get(matrix, self.default))
             axes = tuple(Axis(size(length)) for length in self.root.shape(matrix))
             made = Weight(path, TensorType("float", axes), "param", Init("zeros"))
             self.root.targets[path] = (matrix, made)
         return self.paths[matrix]
+
+    def free(self, base: str) -> str:
+        """A path that no other weight has, from now on taken."""
+        path, number = base, 2
+        while path in self.taken:
+            path, number = f"{base}_{number}", number + 1
+        self.taken.add(path)
+        return path
 
     def read(self, build: Building, fresh: Fresh, matrix: str) -> str:
         """A matrix, or a vector, as a weight that a graph reads."""

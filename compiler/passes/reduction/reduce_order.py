@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from ogive.compiler.ir.attributes import RepeatAttrs, WeightAttrs
+from ogive.compiler.ir.attributes import WeightAttrs
 from ogive.compiler.ir.model import Const, Graph, Init, Model, Node, Operand, Value, Weight
 from ogive.compiler.ir.scalars import value_of
 from ogive.compiler.ir.substitute import Fresh
@@ -25,6 +25,8 @@ from ogive.compiler.passes.reduction.combined import Combination, MatrixAlgebra,
 from ogive.compiler.passes.reduction.solver_loop import (
     dependent_values,
     function_sites,
+    is_number,
+    is_vector,
     probed_model,
     solver_loop,
     weights_that_stay,
@@ -54,16 +56,18 @@ def reduce_order(
     n = node.outputs[0].type.axes[-1].size.number
     if k > n:
         raise PassError("E0810", f"`k` is at most {n}, the entries of the state of `{told.path}`, not {k}")
-    sites = function_sites(node)
+    sites = function_sites(flat, node)
     probed, groups = probed_model(flat, node, told, sites)
     asked = [(groups[""], k), *((group, m or k) for name, group in groups.items() if name)]
     found = dict(zip(groups, looks.snapshots(unchanged(model, probed), asked), strict=True))
     root = ConversionScope("", size(1), Fresh(set()))
     vectors = root.op("constant", list=found[""].vectors)
     taken = weights_that_stay(flat, node)
-    algebra = MatrixAlgebra(root, vectors, taken, f"{told.path}.reduced")
+    turns = any(path.startswith(f"{told.path}.*") for path in taken)  # then a list of them stands at the path
+    stem = f"{told.path}{'_' if turns else '.'}"
+    algebra = MatrixAlgebra(root, vectors, taken, f"{stem}reduced")
     work = _ReducedLoop(flat, node, algebra, found, sites, Fresh.of(flat.definition.graph), dependent_values(node))
-    nodes = work.outer(told, k)
+    nodes = work.outer(algebra.free(f"{stem}basis"), k)
     graph = drop_dead(Graph(flat.definition.graph.inputs, nodes, flat.definition.graph.outputs))
     members = (*flat.definition.members, *algebra.targets().values())
     result = replace(flat, definition=replace(flat.definition, graph=graph))
@@ -100,14 +104,12 @@ class _ReducedLoop:
         values = [*self.flat.definition.graph.values.values(), *self.node.regions[0].values.values()]
         self.types = {value.name: value.type for value in values}
 
-    def outer(self, told: RepeatAttrs, k: int) -> tuple[Node, ...]:
-        """The nodes of the model: Vᵀ x before the loop, and V z behind it."""
+    def outer(self, path: str, k: int) -> tuple[Node, ...]:
+        """The nodes of the model: Vᵀ x before the loop, and V z behind it; V is the weight of a path."""
         graph, basis = self.flat.definition.graph, self.algebra.basis
-        path = f"{told.path}.basis"
         n = self.node.outputs[0].type.axes[-1].size
         weight = Weight(path, TensorType("float", (Axis(n), Axis(size(k)))), "state", Init("zeros"))
         self.algebra.root.targets[path] = (basis, weight)
-        self.algebra.taken.add(path)
         nodes: list[Node] = []
         for each in graph.nodes:
             if each is not self.node:
@@ -149,9 +151,9 @@ class _ReducedLoop:
         if not any(isinstance(x, str) and x in self.combined for x in node.operands):
             build.add(node)
             return
-        made = self.made(build, node) if node.structure is None else None
+        made = self.made(build, node)
         if made is None:
-            raise PassError("E0811", f"`{node.op}` on the state of a loop mixes its entries: it is not reduced")
+            raise PassError("E0811", f"`{node.op}` on the state of a loop is no map by a weight: it is not reduced")
         self.combined[node.outputs[0].name] = made
 
     def made(self, build: Building, node: Node) -> Combination | None:
@@ -171,9 +173,9 @@ class _ReducedLoop:
                 return self.scaled(build, self.vector(build, a, length), Const(-1.0))
             case "mul" | "div" if node.outputs[0].name not in self.sites:
                 x, by = (a, others[0]) if isinstance(a, str) and a in self.combined else (others[0], a)
-                if _is_number(by, build.types):
+                if is_number(by, build.types):
                     return self.scaled(build, self.combined[str(x)], by, node.op)
-                return self.function(build, node, length)
+                return self.stretched(self.vector(build, x, length), self.weight(str(by)), node.op)
             case "linear" | "matmul":
                 y = self.mapped(node)
                 whole = y is not None and length == self.node.outputs[0].type.axes[-1].size.number
@@ -191,7 +193,7 @@ class _ReducedLoop:
             return True
         users = region.users[name]
         for user in users:
-            others = [x for x in user.inputs if x != name and not _is_number(x, self.types)]
+            others = [x for x in user.inputs if x != name and (x in self.dependent or not is_number(x, self.types))]
             if user.op not in ("add", "sub", "neg", "mul", "div") or not set(others) <= self.dependent:
                 return False
             if user.op in ("mul", "div") and others:
@@ -246,6 +248,15 @@ class _ReducedLoop:
             self.algebra.hints[self.algebra.made[key]] = path
         return self.algebra.made[key]
 
+    def stretched(self, x: Combination, by: str, op: str) -> Combination:
+        """Vectors times, or over, a vector [d] of the conversion, entry by entry."""
+        column = self.algebra.turned_up(by)
+        terms = []
+        for term in x.terms:
+            matrix = self.algebra.identity(x.length) if term.matrix is None else term.matrix
+            terms.append(replace(term, matrix=self.algebra.op(op, matrix, by if term.vector else column)))
+        return Combination(x.length, tuple(terms))
+
     def sliced(self, node: Node) -> Combination | None:
         """Entries of vectors, one behind the other."""
         *whole, last = node.attr("items")
@@ -277,7 +288,7 @@ class _ReducedLoop:
         basis = self.found[self.sites[node.outputs[0].name]]
         operands: list[Operand] = []
         for x in node.inputs:
-            if x is None or _is_number(x, build.types):
+            if x is None or (x not in self.combined and is_number(x, build.types)):
                 operands.append(x)
                 continue
             few = self.algebra.rows(self.vector(build, x, length), basis.rows)
@@ -294,9 +305,9 @@ class _ReducedLoop:
                 return found
             raise PassError("E0811", "a vector of one entry is spread over others in the loop: it is not reduced")
         ones = self.algebra.op("ones", sizes=(Axis(size(length)),))
-        if isinstance(x, str) and x in self.weights and build.types[x].axes:
+        if isinstance(x, str) and x in self.weights and is_vector(build.types[x], length):
             return Combination(length, (ScaledMatrix(self.weight(x), None, True),))
-        if isinstance(x, str) and not _is_number(x, build.types):
+        if isinstance(x, str) and not is_number(x, build.types):
             return Combination(length, (ScaledMatrix(None, x),))
         if isinstance(x, str):
             return Combination(length, (ScaledMatrix(ones, x, True),))
@@ -320,11 +331,3 @@ class _ReducedLoop:
                 one = build.op("ones", sizes=())
                 terms.append(replace(term, value=build.op(op, one, by)))
         return Combination(x.length, tuple(terms))
-
-
-def _is_number(x: Operand, types: dict[str, TensorType]) -> bool:
-    """Whether an operand is one number, the same for all entries of a vector."""
-    if not isinstance(x, str):
-        return True
-    axes = types[x].axes if x in types else None
-    return axes is not None and (not axes or axes[-1].size == size(1))
