@@ -187,7 +187,7 @@ def test_data_are_asked_for_and_the_other_loop_stays() -> None:
 LOOPS = {
     "one entry": (1, "    f = Linear[1, 1]\n    repeat 3 as h:\n        x = x + 0.1 * tanh(f(x) * x)\n    return x"),
     "matrix": (6, "    param w: [8, 6]\n    repeat 3 as h:\n        x = x + w * tanh(x - w)\n    return x"),
-    "beside others": (6, "    f = Linear[6, 6]\n    repeat 3 as h:\n        param w: []\n        x = x + w * sin(f(x))\n    return x"),
+    "its turns": (6, "    repeat 3 as h:\n        param w: []\n        x = x + w * sin(x + w)\n    return x"),
     "of the data": (6, "    y = x * x\n    repeat 3 as h:\n        x = x - 0.1 * x * y / (1 + y)\n    return x"),
 }  # fmt: skip
 
