@@ -144,6 +144,7 @@ def test_weights_between_two(tmp_path: Path) -> None:
         ("shrink[of=nothing]", "E0811", "no channels are those of `nothing`"),
         ("drop_layers[at=g, layers=[0]]", "E0810", "there are: h"),
         ("drop_layers[at=h, layers=[3]]", "E0810", "`layers` are some of 0 to 2"),
+        ("drop_layers[at=h, layers=[-1]]", "E0810", "`layers` are some of 0 to 2"),
         ("drop_layers[at=h, layers=[0, 1, 2]]", "E0810", "one is left at least"),
         ('interpolate[other="nowhere"]', "E0810", "is no file of safetensors"),
         ('interpolate[other="nowhere", alpha=3]', "E0810", "`alpha` is a share"),

@@ -176,6 +176,11 @@ CASES = [
      {"linear": 1, "rearrange": 1}),
     ("mean of all places, bn", POOLED,
      'return x |> Conv[4, 6, 3, pad=1] |> reduce["b c h w -> b c", mean] |> BatchNorm', {"conv": 1, "reduce": 1}),
+    ("group norm, conv with borders of zeros", IMAGE, "return x |> GroupNorm[2, 4] |> Conv[4, 6, 3, pad=1]",
+     {"group_norm": 1, "conv": 1}),
+    ("group norm, conv and another reader", IMAGE,
+     "y = x |> GroupNorm[2, 4]\nreturn (y |> Conv[4, 4, 3]) + sum(relu(y))",
+     {"group_norm": 1, "conv": 1, "relu": 1, "sum": 1, "add": 1}),
     ("group norm, conv", IMAGE, "return x |> GroupNorm[2, 4] |> Conv[4, 6, 3]", {"group_norm": 1, "conv": 1}),
 ]  # fmt: skip
 

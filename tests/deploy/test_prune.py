@@ -252,3 +252,11 @@ def test_shares_that_cannot_be_met_are_refused() -> None:
         model.deploy("prune[multiply_adds=0.5, keep=0.5]", weights=net)
     with pytest.raises(ogive.ArchError, match="above 0, up to 1"):
         model.deploy("prune[multiply_adds=0]", weights=net)
+
+
+@pytest.mark.parametrize("passes", ["shrink", "prune", "coalesce", "mask", "widen", "deepen", "subspace[d=4]"])
+def test_what_trains_on_keeps_its_probes(passes: str) -> None:
+    """Each pass whose result is trained: taps stand where they stood."""
+    model = small("    y = x |> Linear[3, 8] as up |> relu\n    tap hidden = y\n    return y |> Linear[8, 2] as down\n")
+    made = model.deploy(passes, weights=model.torch())
+    assert [node.path for node in made.ir.definition.graph.walk() if node.op == "tap"] == ["hidden"]

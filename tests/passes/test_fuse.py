@@ -15,6 +15,7 @@ from ogive.compiler.ir.model import Model
 from ogive.compiler.ir_tools.verify import verify
 from ogive.compiler.passes.infra.driver import optimized
 from ogive.compiler.passes.pipelines.lowering import TORCH
+from ogive.compiler.passes.pipelines.simple import fused
 
 SIZES = {"b": 2, "h": 3, "q": 5, "k": 5, "e": 4, "f": 6, "c": 4, "n": 5, "d": 8, "y": 5, "x": 4}
 
@@ -159,3 +160,13 @@ def test_norms_and_biases_written_out(op: str) -> None:
     nets = [load(emit(of, passes), "M").M().double() for passes in (TORCH, ())]
     nets[1].load_state_dict(nets[0].state_dict())
     torch.testing.assert_close(nets[0](*args), nets[1](*args), rtol=1e-10, atol=1e-10)
+
+
+def test_the_pass_of_this_name_looks_into_what_is_called() -> None:
+    """A norm that a function holds, which the graph of the model only calls."""
+    text = (
+        "block norm(x: [b, d]) -> [b, d]:\n    m = mean[-1, keepdim=true](x)\n"
+        "    v = mean[-1, keepdim=true]((x - m) ** 2)\n    return (x - m) * rsqrt(v + 1e-5)\n\n"
+        "block Net(x: [b, 4]) -> [b, 4]:\n    return norm(x)\n\nmodel M = Net\n"
+    )
+    assert [node.op for node in fused(model(text)).model.definition.graph.walk()] == ["layer_norm"]
