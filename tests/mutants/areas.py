@@ -20,7 +20,7 @@ TESTS = (
     "tests/ops", "tests/onnx_model", "tests/vectorize", "tests/passes", "tests/deploy", "tests/pytorch",
     "tests/language", "tests/generated", "tests/reference", "tests/examples/test_reparam.py",
     "tests/examples/test_layers.py", "tests/examples/test_handwritten.py", "tests/examples/test_hyper.py",
-    "tests/test_weights.py", "tests/test_cli.py",
+    "tests/test_weights.py", "tests/test_cli.py", "tests/analysis/test_mup.py", "tests/analysis/test_muon.py",
 )  # fmt: skip
 
 

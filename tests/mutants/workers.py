@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import FunctionType
 
 import pytest
@@ -76,6 +77,8 @@ class Workers:
         else:
             file = str(ROOT / "src" / "ogive" / mutant.path)
             found = self.by_place.get(_kept((file, mutant.function, mutant.line)), [])
+            stem = Path(mutant.path).stem  # what is called as the file is about it
+            ranks = {name: f"test_{stem}" not in name.split("::")[0] for name in found}
         names: list[str] = []
         total = 0.0
         for name in sorted(set(found), key=lambda each: (ranks.get(each, False), self.tests[each][0])):
