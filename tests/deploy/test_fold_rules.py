@@ -176,6 +176,8 @@ CASES = [
      {"linear": 1, "rearrange": 1}),
     ("mean of all places, bn", POOLED,
      'return x |> Conv[4, 6, 3, pad=1] |> reduce["b c h w -> b c", mean] |> BatchNorm', {"conv": 1, "reduce": 1}),
+    ("a window of one entry, whose dilation means nothing", IMAGE,
+     "return (x |> Conv[4, 6, 1, dilation=2]) + (x |> Conv[4, 6, 3, pad=1])", {"conv": 1}),
     ("group norm, conv with borders of zeros", IMAGE, "return x |> GroupNorm[2, 4] |> Conv[4, 6, 3, pad=1]",
      {"group_norm": 1, "conv": 1}),
     ("group norm, conv and another reader", IMAGE,
