@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from random import Random
 
 import numpy as np
 import torch
@@ -26,6 +27,8 @@ from reference.world import World
 
 STEPS = (("inline", inline), ("simplify", simplify), ("fuse", fuse), ("simplify", simplify), ("dead", dead))
 DEPLOYED = ("simplify", "fuse", "fold")
+# of these the first of a shuffled list that can be: larger networks, and what is only looked at, compute the same
+GROWN = ("widen", "decoalesce", "deepen[residual=true]", "subspace[d=3]", 'distil[at="*"]')
 
 
 def through_passes(subject: Subject, run: Run, done: dict[str, str]) -> None:
@@ -43,6 +46,10 @@ def through_passes(subject: Subject, run: Run, done: dict[str, str]) -> None:
     done["passes"] = "ok"
     for name in DEPLOYED:
         _deployed(name, subject, wanted, limit, done)
+    for name in Random(f"{subject.program.seed}/grown").sample(GROWN, len(GROWN)):
+        _deployed(name, subject, wanted, limit, done)
+        if done[f"deploy {name}"] == "ok":
+            break
 
 
 def _same(
