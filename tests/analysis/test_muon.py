@@ -10,6 +10,7 @@ import torch
 
 import ogive
 from analysis.measured import EXAMPLES
+from ogive.compiler.ir.weights import weights
 from ogive.compiler.passes.scaling.moe import Grown
 
 EXPERTS = """use std.nn (Linear, Embedding)
@@ -111,3 +112,14 @@ def test_orthogonal_steps_have_the_spectral_norm_that_is_told() -> None:
     held = [sum(len(group["params"]) for group in groups) for groups in (muon, adam)]
     assert held[0] == 8  # two layers
     assert sum(held) == len(list(net.parameters()))
+
+
+def test_experts_inside_of_blocks_and_loops_have_rows() -> None:
+    """Every learned weight has one, wherever it stands."""
+    loop = "    repeat 2 as h:\n        x = x + (x |> Linear[d, d] as mix)\n"
+    text = EXPERTS.replace("{hidden}", "hidden")
+    for line in ("    x = x + (x |> MoE", "    return x |> Linear[d, hidden]"):
+        text = text.replace(line, loop + line)
+    model = ogive.source(text).models["M"]
+    found: Any = model.analyze("moe_scale[width=d, base=8]")
+    assert {row.path for row in found.rows} == {info.path for info in weights(model.ir)}
