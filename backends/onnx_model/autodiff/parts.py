@@ -108,13 +108,22 @@ def split(s: Steps, noted: Noted, flows: Sequence[Flow]) -> Sequence[Flow]:
     recipe: AxisPattern = noted.node.attr("recipe")
     given = [flow or s.filled(0.0, result) for flow, result in zip(flows, noted.results, strict=True)]
     if len(recipe.outputs) > 1:
-        if any(place.joined for side in (*recipe.inputs, *recipe.outputs) for place in side):
-            raise OnnxError("`grad` through joined axes is not supported in ONNX")
-        raise OnnxError("`grad` through `split` into unequal parts is not supported in ONNX")
+        return rearrange(s, noted, flows)
     side = recipe.outputs[0]
     axes = (Axis(size(len(given))), *s.type(given[0]).axes)
     whole = s.apply("stack", given, s.type(given[0]).with_axes(*axes), axis=0)
     return [s.moved(whole, AxisPattern((side,), recipe.inputs))]
+
+
+def rearrange(s: Steps, noted: Noted, flows: Sequence[Flow]) -> Sequence[Flow]:
+    """The other way round: what was joined is cut, and what was cut joined, with zeros where nothing flows from."""
+    recipe: AxisPattern = noted.node.attr("recipe")
+    given = [flow or s.filled(0.0, result) for flow, result in zip(flows, noted.results, strict=True)]
+    back = AxisPattern(recipe.outputs, recipe.inputs)
+    if len(given) == len(noted.args) == 1:
+        return [s.moved(given[0], back)]
+    types = [s.type(x).with_elem(s.type(given[0]).elem) for x in map(str, noted.args)]
+    return s.applied("rearrange", given, types, recipe=back)
 
 
 def unfold(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
@@ -177,4 +186,4 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "sort": sort,
     }
 )
-MANY: Mapping[str, Many] = MappingProxyType({"split": split, "topk": topk})
+MANY: Mapping[str, Many] = MappingProxyType({"split": split, "topk": topk, "rearrange": rearrange})

@@ -137,15 +137,6 @@ def einsum(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
     return found
 
 
-def rearrange(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
-    """The other way round."""
-    recipe: AxisPattern = noted.node.attr("recipe")
-    sides = (*recipe.inputs, *recipe.outputs)
-    if len(sides) != 2 or any(place.joined for side in sides for place in side):
-        raise OnnxError("`grad` through joined axes is not supported in ONNX")
-    return [s.moved(g, AxisPattern(recipe.outputs, recipe.inputs))]
-
-
 def expand(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
     """The sum over the new axes."""
     recipe: AxisPattern = noted.node.attr("recipe")
@@ -241,7 +232,6 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "matmul": matmul,
         "grouped_matmul": grouped_matmul,
         "einsum": einsum,
-        "rearrange": rearrange,
         "expand": expand,
         "sum": total,
         "mean": total,

@@ -36,11 +36,19 @@ class Steps:
 
     def apply(self, op: str, inputs: Sequence[Operand], type: TensorType, /, **attrs: Any) -> str:
         """One operation with one result."""
-        elem = next((self.type(x).elem for x in reversed(inputs) if isinstance(x, str)), type.elem)
-        node = Node(op, tuple(inputs), (Value("", type),), tuple(attrs.items()))
-        args, (found,) = lowered(self.graph, LOWER[op], node, elem)
-        self.graph.types.setdefault(found, type)
-        self.note(Noted(node, args, (found,)))
+        (found,) = self.applied(op, inputs, [type], **attrs)
+        return found
+
+    def applied(
+        self, op: str, inputs: Sequence[Operand], types: Sequence[TensorType], /, **attrs: Any
+    ) -> tuple[str, ...]:  # fmt: skip
+        """One operation with results of these types."""
+        elem = next((self.type(x).elem for x in reversed(inputs) if isinstance(x, str)), types[0].elem)
+        node = Node(op, tuple(inputs), tuple(Value("", type) for type in types), tuple(attrs.items()))
+        args, found = lowered(self.graph, LOWER[op], node, elem)
+        for name, type in zip(found, types, strict=True):
+            self.graph.types.setdefault(name, type)
+        self.note(Noted(node, args, found))
         return found
 
     def map(self, op: str, x: str, **attrs: Any) -> str:
