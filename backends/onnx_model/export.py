@@ -138,8 +138,9 @@ def _floating(arrays: Mapping[str, np.ndarray]) -> str:
 def bound_sizes(model: Model, settings: Settings) -> tuple[dict[Unknown, Size], dict[str, tuple[Axis, ...]]]:
     """The unknowns of the definition as numbers and as sizes of its inputs; its packs as axes."""
     found = {unknown: size(number) for unknown, number in model.bindings}
-    packs: dict[str, tuple[Axis, ...]] = {}
     axes_ = [axis for value in model.definition.graph.inputs for axis in value.type.axes if axis.pack is not None]
+    packs: dict[str, tuple[Axis, ...]]
+    packs = {str(axis.pack): (Axis(axis.size),) for axis in axes_ if axis.size.is_number}  # a pass has fixed them
     named = {unknown: str(axis.pack) for axis in axes_ for unknown in axis.size.unknowns}
     names = dict.fromkeys(named.get(unknown, unknown.name) for unknown in open_sizes(model))
     if said := unfit_names(model, settings.sizes.keys() | settings.ranks.keys(), names):

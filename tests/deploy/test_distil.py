@@ -94,6 +94,10 @@ def test_examples_and_their_students_show_maps_of_one_size(name: str, at: str, a
         ('distil[at="nowhere"]', "no layer and no tap of M is called `nowhere`"),
         ('distil[at=["a", "b*"]]', "is called `b*`"),
         ("distil", "needs `at`"),
+        ("distil[at=[]]", "`at` of `distil` is empty"),
+        ("distil[at=a, axis=0]", "not 0: examples"),
+        ("distil[at=a, axis=9]", "is shown at axis 9"),
+        ("distil[at=head]", "has no map beside its channels"),
     ],
 )
 def test_refusals(call: str, said: str) -> None:

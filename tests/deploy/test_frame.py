@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import onnx
 import pytest
 import torch
 from click.testing import CliRunner
@@ -62,6 +63,14 @@ def test_verify_compares_in_both_precisions() -> None:
     found = model.deploy("fold").verify(net, h=9, w=13)
     assert found.exact
     assert found.relative < 1e-12
+
+
+def test_a_pack_is_one_axis_where_a_pass_has_fixed_it(tmp_path: Path) -> None:
+    text = "use std.nn (Linear)\n\nblock Net(x: [*b, 6]) -> [*b, 3]:\n    return Linear[6, 3](x)\n\nmodel M = Net\n"
+    deployed = ogive.source(text).models["M"].deploy("specialize[b=2]")
+    deployed.onnx(tmp_path / "m.onnx", weights=deployed.torch().state_dict())
+    (x,) = onnx.load(tmp_path / "m.onnx").graph.input
+    assert [each.dim_value for each in x.type.tensor_type.shape.dim] == [2, 6]
 
 
 @pytest.mark.parametrize(

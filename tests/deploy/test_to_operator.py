@@ -223,3 +223,19 @@ def test_what_counts_points_is_named() -> None:
     source = model("    return Conv[3, 4, 3, pad=1](roll[-1, 1](x)) |> Conv[4, 2, 2] as b |> mean[-1, -2]")
     left = [note for note in source.deploy("to_operator[base=8]").passes.notes if not note.done]
     assert [note.path for note in left] == ["roll", "b"]
+
+
+TOTALS = {
+    "norm": ("norm[-1, -2](y)", "4"),
+    "logsumexp": ("logsumexp[-1](y)", "4, h"),
+    "matmul": ("y @ y", "4, h, h"),
+    "einsum": ('einsum["b i h w, b j h w -> b i j"](y, y)', "4, 4"),
+}
+
+
+@pytest.mark.parametrize("op", TOTALS)
+def test_what_else_grows_with_the_grid_is_named(op: str) -> None:
+    value, axes = TOTALS[op]
+    source = model(f"    y = Conv[3, 4, 3, pad=1](x)\n    return {value}", f"(x: [b, 3, h, h]) -> [b, {axes}]")
+    left = [note for note in source.deploy("to_operator[base=8]").passes.notes if not note.done]
+    assert [f"`{op}`" in note.text for note in left] == [True]

@@ -12,6 +12,7 @@ from ogive.compiler.ir.substitute import Fresh
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ir_tools.graph_builder import Building
 from ogive.compiler.ir_tools.rewriter import LocalRewriter, Rewriting
+from ogive.compiler.ops.recipe import atoms_of
 from ogive.compiler.passes.cleanup.deploy_flatten import flattened
 from ogive.compiler.passes.conversion.graph import conversion
 from ogive.compiler.passes.conversion.resized import resized
@@ -32,6 +33,7 @@ from ogive.grammar.spelling import close
 
 KERNELS = ("interpolate", "integral", "spectral", "differential")
 POOLS = frozenset(("conv_transpose", "max_pool", "avg_pool"))
+TOTALS = frozenset(("norm", "logsumexp", "prod"))
 PLACES = frozenset(("unfold", "fold", "roll", "cumsum", "cumprod", "cummax", "cummin", "linear_scan", "pad"))
 
 
@@ -143,6 +145,10 @@ class _Refining(LocalRewriter[_FinerGraph]):
             return self.at_base(build, node, name)
         if node.op == "sum":
             return self.integral(build, node, name, [at for at in spatial if at in node.attr("axes")])
+        if node.op in TOTALS and not set(spatial).isdisjoint(node.attr("axes")):
+            self.notes.append(Note(False, name, f"`{node.op}` grows with the points of the grid, and stays as it is"))
+        if node.op in ("matmul", "einsum") and self.contracted(node):
+            self.notes.append(Note(False, name, f"`{node.op}` sums over points of the grid, and stays as it is"))
         if node.op in PLACES and (node.op in ("unfold", "fold") or node.attr("axis") in spatial):
             self.notes.append(Note(False, name, f"`{node.op}` counts points of the grid, and stays as it is"))
         return None
@@ -231,6 +237,16 @@ class _Refining(LocalRewriter[_FinerGraph]):
             return None
         self.notes.append(Note(True, name, f"`{node.op}` on {_by(low)} points, between resamplings"))
         return build.op("interpolate", y, size=tuple(ends), mode=LINEAR[rank])
+
+    def contracted(self, node: Node) -> bool:
+        """Whether a product sums over points of the grid."""
+        x = self.all_types[str(node.inputs[0])]
+        if node.op == "matmul":
+            return len(x.axes) - 1 in self.grid.spatial(x)
+        recipe = node.attr("recipe")
+        kept = {atom.name for atom in atoms_of(recipe.outputs[0])}
+        summed = [atom for side in recipe.inputs for atom in atoms_of(side) if atom.name not in kept]
+        return any(not self.grid.base.keys().isdisjoint(atom.size.unknowns) for atom in summed)
 
     def integral(self, build: Building, node: Node, name: str, axes: Sequence[int]) -> str | None:
         """A sum over axes of the grid as an integral: each point weighs as much less as there are more."""

@@ -30,6 +30,9 @@ def distil(model: Model, *, at: tuple[str, ...] | str, axis: int = 1) -> Passed:
     arXiv:1612.03928. The outputs stay, and so do all weights.
     """
     patterns = (at,) if isinstance(at, str) else at
+    if not patterns or axis == 0:
+        text = "`axis` of `distil` is that of channels, not 0: examples" if patterns else "`at` of `distil` is empty"
+        raise PassError("E0810", text)
     flat, origins = flattened(model, trained=True)
     graph = flat.definition.graph
     work = _Attending(patterns, axis, Fresh.of(graph), types_in(graph))
@@ -39,6 +42,8 @@ def distil(model: Model, *, at: tuple[str, ...] | str, axis: int = 1) -> Passed:
         names = list(dict.fromkeys(work.known))
         known = ", ".join(names[:MANY]) + (f" and {len(names) - MANY} more" if len(names) > MANY else "") or "none"
         raise PassError("E0811", f"no layer and no tap of {model.name} is called `{missed[0]}`", f"there are: {known}")
+    if not any(note.done for note in work.notes):
+        raise PassError("E0811", f"nothing of {model.name} is shown at axis {axis}: {work.notes[0].text}")
     result = replace(flat, definition=replace(flat.definition, graph=made))
     shown = in_blocks(result, origins)
     return named_after_blocks(Passed(shown, unchanged(model, shown), tuple(dict.fromkeys(work.notes))))
