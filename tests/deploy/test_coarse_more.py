@@ -174,3 +174,14 @@ def test_bodies_of_which_nothing_is_known_keep_their_weights() -> None:
         assert [shape for path, shape in made.weights.items() if path.endswith("map.weight")] == [(6, 4)], call
         deviation = made.verify(net, b=3)
         assert deviation.exact or deviation.lossy == "shrink", (call, str(deviation))
+
+
+def test_places_that_are_equal_to_factors_are_no_factors() -> None:
+    """Channels 0 and 1 are taken where others are multiplied by 0.0 and 1.0."""
+    layers = "Linear[6, 8] as a |> relu |> Linear[8, 8] as c |> relu |> Linear[8, 3] as d"
+    text = f"use std.nn (Linear)\n\nblock Net(x: [b, 6]) -> [b, 3]:\n    return x |> {layers}\n\nmodel M = Net\n"
+    source = ogive.source(text).models["M"]
+    for seed in range(12):
+        torch.manual_seed(seed)
+        made = source.deploy("merge_features[beta=0.5]", weights=source.torch())
+        assert made.parameters < source.parameters

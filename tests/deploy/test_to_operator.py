@@ -239,3 +239,15 @@ def test_what_else_grows_with_the_grid_is_named(op: str) -> None:
     source = model(f"    y = Conv[3, 4, 3, pad=1](x)\n    return {value}", f"(x: [b, 3, h, h]) -> [b, {axes}]")
     left = [note for note in source.deploy("to_operator[base=8]").passes.notes if not note.done]
     assert [f"`{op}`" in note.text for note in left] == [True]
+
+
+def test_kernels_are_pruned_along_channels_alone() -> None:
+    """Entries that are resampled together are no channels."""
+    source = model("    return Conv[3, 4, 3, pad=1](x) |> relu |> Conv[4, 3, 3, pad=1] as e |> mean[-1, -2]")
+    net = stirred(source)
+    assert source.deploy("to_operator[base=8], prune", weights=net).verify(net, b=1).exact
+
+
+def test_a_pattern_that_names_no_convolution_is_refused_beside_pools_too() -> None:
+    with pytest.raises(ogive.ArchError, match="no weights are those of `zz`"):
+        model(NETS["pools"]).deploy("to_operator[base=8, of=zz]")

@@ -100,7 +100,10 @@ def conv_transpose(maker: DimMaker, frame: DomainFrame[Dims], node: Node, given:
 
 
 def spatial(maker: DimMaker, frame: DomainFrame[Dims], node: Node, given: Sequence[Dims]) -> Sequence[Dims]:
-    """Batch and channels stay, positions are new."""
+    """Batch and channels stay, positions are new; those that are seen together stay as many."""
+    for dim in given[0][2:]:
+        if not all(leaf.frozen for leaf in dim.leaves()):
+            frozen(dim, node, "sees its neighbours together", channels=False)
     return [(*given[0][:2], *(positions(axis, node) for axis in result(node).type.axes[2:]))]
 
 

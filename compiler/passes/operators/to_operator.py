@@ -59,6 +59,8 @@ def to_operator(
     finer = resized(flat, grid.sizes)
     work = _Refining(grid, kernel, of, Fresh.of(finer.definition.graph), types_in(finer.definition.graph))
     graph = work.rewritten(finer.definition.graph)
+    if of != "*" and not work.met:
+        raise PassError("E0811", f"nothing of {model.name} becomes an operator: no weights are those of `{of}`")
     if not any(note.done for note in work.notes):
         reasons = "; ".join(dict.fromkeys(note.text for note in work.notes[:3])) or f"no weights are those of `{of}`"
         raise PassError("E0811", f"nothing of {model.name} becomes an operator: {reasons}")
@@ -96,6 +98,7 @@ class _Refining(LocalRewriter[_FinerGraph]):
     fresh: Fresh
     all_types: dict[str, TensorType]
     notes: list[Note] = field(default_factory=list)
+    met: bool = False  # whether a convolution is one that is asked for
 
     def start(self, graph: Graph) -> _FinerGraph:
         return _FinerGraph(graph.inputs, graph=graph)
@@ -140,7 +143,10 @@ class _Refining(LocalRewriter[_FinerGraph]):
             return None
         name = path.removesuffix(".weight") or node.op
         if node.op == "conv":
-            return self.conv(graph, build, node, path, name) if fnmatchcase(path, self.of) else None
+            if not fnmatchcase(path, self.of):
+                return None
+            self.met = True
+            return self.conv(graph, build, node, path, name)
         if node.op in POOLS:
             return self.at_base(build, node, name)
         if node.op == "sum":

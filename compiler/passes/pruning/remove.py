@@ -175,13 +175,14 @@ class Removal:
 class ConstantLists:
     """Lists of numbers in a conversion, each there once: all weights of a group lose the same entries."""
 
-    names: dict[tuple[object, ...], str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
 
     def name(self, root: ConversionScope, numbers: tuple[object, ...]) -> str:
         """The value that holds a list."""
-        if numbers not in self.names:
-            self.names[numbers] = root.op("constant", list=numbers)
-        return self.names[numbers]
+        key = repr(numbers)  # places 0 and 1 are no factors 0.0 and 1.0, though they are equal
+        if key not in self.names:
+            self.names[key] = root.op("constant", list=numbers)
+        return self.names[key]
 
 
 def shortened(
