@@ -109,3 +109,11 @@ def test_refusals(call: str, said: str) -> None:
 def test_what_has_no_map_is_named() -> None:
     notes = ogive.source(NET).models["M"].deploy('distil[at="*"]').passes.notes
     assert [note.path for note in notes if not note.done] == ["head"]
+
+
+def test_maps_of_zeros_stay_zeros_in_half_precision() -> None:
+    body = "    return x |> Conv[3, 3, 3, pad=1, bias=false] as a |> mean[-1, -2]"
+    text = f"use std.vision (Conv)\n\nblock Net(x: [b, 3, h, w]) -> [b, 3]:\n{body}\n\nmodel M = Net\n"
+    net = ogive.source(text).models["M"].deploy('distil[at="*"]').fresh().half()
+    _, seen = net(torch.zeros(1, 3, 4, 4).half(), taps=["a.attention"])
+    assert all(not each.any() for maps in seen.values() for each in maps)

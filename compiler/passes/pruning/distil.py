@@ -18,7 +18,6 @@ from ogive.compiler.passes.operators.grid import types_in
 from ogive.compiler.passes.outline.block_names import named_after_blocks
 from ogive.compiler.passes.outline.driver import in_blocks
 
-LEAST = 1e-12  # a map of zeros stays one
 MANY = 8  # names that a message lists
 
 
@@ -99,7 +98,8 @@ class _Attending(LocalRewriter[Rewriting]):
         squares = build.op("sum", build.op("mul", x, x), axes=(at,))
         names = " ".join(f"n{place}" for place in range(rank - 2))
         flat = build.shaped(squares, f"b {names} -> b ({names})") if rank > 3 else squares
-        length = build.op("maximum", build.op("norm", flat, axes=(-1,)), LEAST)
+        norm = build.op("norm", flat, axes=(-1,))
+        length = build.op("select", build.op("eq", norm, 0.0), 1.0, norm)  # a map of zeros stays one, in halves too
         whole = build.op("div", flat, build.shaped(length, "b -> b 1"))
         told = TapAttrs("attention", f"{path}.attention")
         frame.nodes += [*build.nodes, Node.of(told, (whole,), ())]
