@@ -101,6 +101,27 @@ model M = B[]
     assert found.count("dropout") == 2
 
 
+@pytest.mark.parametrize(
+    ("pattern", "ones", "gone"),
+    [
+        ("a b c d, b d -> a b c d", "b, d", True),  # times 1
+        ("a b c d, b d -> b a c d", "b, d", False),  # moved
+        ("a b c d, b d -> a c", "b, d", False),  # summed
+        ("a b c d, k -> a b c d", "3", False),  # times 3
+        ("a b c d, b k -> a b c d k", "b, 2", False),  # repeated
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_product_with_ones_vanishes_where_it_does_nothing(pattern: str, ones: str, gone: bool, first: bool) -> None:
+    inputs, output = pattern.split(" -> ")
+    sides = ", ".join(reversed(inputs.split(", "))) if first else inputs
+    operands = f"ones[{ones}], x" if first else f"x, ones[{ones}]"
+    text = f'block B(x: [a, b, c, d]) -> [*y]:\n    return einsum["{sides} -> {output}"]({operands})\nmodel M = B\n'
+    of = model(text)
+    assert ("einsum" not in operations(of, simplify, dead)) == gone
+    same(of, simplify, dead)
+
+
 def test_what_nothing_needs_is_dropped_and_updates_are_not() -> None:
     text = """
 block B(x: [b, n]) -> [b, n]:
