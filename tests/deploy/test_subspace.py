@@ -91,3 +91,10 @@ def test_it_learns() -> None:
 def test_options_that_make_no_sense(options: str, said: str) -> None:
     with pytest.raises(ogive.ArchError, match=said):
         tiny("mlp").deploy(f"subspace[{options}]")
+
+
+def test_weights_without_entries_are_none_that_move() -> None:
+    model = ogive.source("block Net[n](x: [b, n]) -> [b, n]\nwhere n >= 0:\n    param w: [n]\n    return x * w\n\n"
+                         "model M = Net[n=0]\n").models["M"]  # fmt: skip
+    with pytest.raises(ogive.ArchError, match="no learned weight that can move"):
+        model.deploy("subspace[d=2]")

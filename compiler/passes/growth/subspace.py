@@ -40,7 +40,7 @@ def subspace(model: Model, *, d: int, kind: str = "dense") -> Passed:
     left = _left(flat, infos)
     moved = {path: info for path, info in infos.items() if info.kind == "param" and path not in left}
     total = sum(info.elements for info in moved.values())
-    if not moved:
+    if not total:  # none, or none that has an entry
         raise PassError("E0811", f"{model.name} has no learned weight that can move in a subspace")
     if total * d > LARGEST:
         text = f"{d} directions of {total:,} numbers are {total * d:,} in all"
