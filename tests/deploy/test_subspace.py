@@ -94,7 +94,10 @@ def test_options_that_make_no_sense(options: str, said: str) -> None:
 
 
 def test_weights_without_entries_are_none_that_move() -> None:
-    model = ogive.source("block Net[n](x: [b, n]) -> [b, n]\nwhere n >= 0:\n    param w: [n]\n    return x * w\n\n"
-                         "model M = Net[n=0]\n").models["M"]  # fmt: skip
+    text = (
+        "block Net[n](x: [b, n]) -> [b, n - 1]:\n    param w: [n - 1] = ones\n    return x[..., 1:] * w\n\n"
+        "model M = Net[n=1]\n"
+    )
+    model = ogive.source(text).models["M"]
     with pytest.raises(ogive.ArchError, match="no learned weight that can move"):
         model.deploy("subspace[d=2]")
