@@ -95,8 +95,8 @@ def test_options_that_make_no_sense(options: str, said: str) -> None:
 
 def test_weights_without_entries_are_none_that_move() -> None:
     text = (
-        "block Net[n](x: [b, n]) -> [b, n - 1]:\n    param w: [n - 1] = ones\n    return x[..., 1:] * w\n\n"
-        "model M = Net[n=1]\n"
+        "block Net(x: [b, 4]) -> [b, 4]:\n    repeat 0 as turns:\n        param w: [4] = ones\n        x = x * w\n"
+        "    return x\n\nmodel M = Net\n"
     )
     model = ogive.source(text).models["M"]
     with pytest.raises(ogive.ArchError, match="no learned weight that can move"):
